@@ -1,0 +1,61 @@
+# Every command that works on the tree. `make install` comes first in each of them and costs nothing when it is done.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+
+# What follows the target goes to the tool behind it: make test ARGS="-k attach", make serve ARGS="--port 9000".
+ARGS ?=
+
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml clients/*/pyproject.toml contrib/*/pyproject.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test test-browser system lint format types docs bench autobahn constraints clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## everything into .venv; needs Python 3.11 or newer and a C compiler
+
+.venv/.installed: $(PROJECTS) requirements-dev.txt constraints.txt tools/install.sh
+	@tools/install.sh
+	@touch $@
+
+serve: install ## the server with every plugin and the demo page, on port 8080
+	$(BIN)/rtcore serve $(ARGS)
+
+system: ## nginx and Chromium, which the tests use for real
+	@tools/system.sh
+
+test: install system ## every test
+	$(BIN)/pytest $(ARGS)
+
+test-browser: install system ## only the tests that drive a browser
+	$(BIN)/pytest -m browser $(ARGS)
+
+lint: install ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: install ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: install ## mypy, strict
+	$(BIN)/mypy
+
+docs: install ## the documentation into site/, a warning is an error
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: install ## the figures that the documentation quotes
+	$(BIN)/python -m bench $(ARGS)
+
+autobahn: install ## the WebSocket plugin against the Autobahn fuzzing client; needs a Python 2.7 to run that in
+	$(BIN)/python plugins/websocket/autobahn/run.py $(ARGS)
+
+constraints: install ## constraints.txt anew, from the newest versions that fit
+	$(BIN)/python tools/constraints.py
+
+clean: ## away with everything that was made
+	rm -rf .venv .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .build site dist build
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Brotli compression for an rtcore server."""

@@ -1,0 +1,1 @@
+"""The CBOR codec of an rtcore server, on cbor2."""

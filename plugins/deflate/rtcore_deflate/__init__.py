@@ -1,0 +1,1 @@
+"""Deflate compression for an rtcore server, on the standard library."""

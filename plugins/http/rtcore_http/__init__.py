@@ -1,0 +1,1 @@
+"""The one HTTP port of an rtcore server: routes, CORS, TLS, health."""

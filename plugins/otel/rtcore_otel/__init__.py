@@ -1,0 +1,1 @@
+"""Traces and metrics of an rtcore server through the OpenTelemetry SDK."""

@@ -1,0 +1,1 @@
+"""A rate limit for each session of an rtcore server (GCRA)."""

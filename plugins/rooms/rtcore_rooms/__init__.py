@@ -1,0 +1,1 @@
+"""Rooms for an rtcore server: membership, options, authorisation, delivery."""

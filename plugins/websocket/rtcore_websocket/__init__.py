@@ -1,0 +1,1 @@
+"""The WebSocket transport of an rtcore server, on picows."""

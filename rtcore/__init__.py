@@ -1,0 +1,3 @@
+"""A realtime server, assembled from plugins."""
+
+__version__ = "0.1.0"
