@@ -1,0 +1,85 @@
+"""Brokers: carry publications between nodes, and remember them where asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import attrs
+
+if TYPE_CHECKING:
+    from rtcore.wire.message import Message
+
+
+@attrs.frozen
+class Position:
+    """A place in a room's history: `offset` counts from 1 within `epoch`; equal for all members."""
+
+    offset: int
+    epoch: str
+
+
+@attrs.frozen
+class Publication:
+    """One message for one room.
+
+    Attributes:
+        room: the room's name.
+        message: what to deliver; the broker fills in `offset` and `epoch` before it is delivered, if it keeps history.
+        exclude: the id of a session that does not get it (the sender, often), or `None`.
+        keep: how many publications of this room to remember; 0 for none.
+        keep_for: seconds to remember them.
+    """
+
+    room: str
+    message: Message
+    exclude: str | None = None
+    keep: int = 0
+    keep_for: float = 0.0
+
+
+Sink = Callable[[Publication], None]
+
+
+@runtime_checkable
+class Broker(Protocol):
+    """Moves publications between nodes. At most once to every subscribed node; in order per room and publisher.
+
+    The broker delivers through the sink also on the publishing node, so that every node sees a room's
+    publications in one order. Saving and delivering are atomic per room.
+    """
+
+    name: str
+
+    async def start(self, sink: Sink) -> None:
+        """Begin. `sink` is called in the event loop with each publication of a subscribed room."""
+
+    async def stop(self) -> None:
+        """Stop calling the sink and release everything."""
+
+    def subscribe(self, room: str) -> Awaitable[None] | None:
+        """This node has a first member in the room. An awaitable answer is waited for before the join is confirmed."""
+
+    def unsubscribe(self, room: str) -> None:
+        """This node has no member in the room any more."""
+
+    def publish(self, publication: Publication) -> Position | Awaitable[Position | None] | None:
+        """Publish. A broker in this process delivers before it returns and answers at once; others answer later.
+
+        Returns:
+            Where it stands in the room's history (`None`: not kept), or an awaitable of it.
+        """
+
+
+@runtime_checkable
+class History(Protocol):
+    """Implement it if the broker remembers publications. Do not if it would have to ask every node."""
+
+    def history(
+        self, room: str, *, since: Position | None = None, limit: int = 100
+    ) -> Awaitable[tuple[Sequence[Publication], Position]]:
+        """Return publications after `since` (oldest first, at most `limit`), and where the history stands now.
+
+        Raises:
+            LookupError: `since` is no longer held, or its epoch is over; the caller must start afresh.
+        """

@@ -1,0 +1,22 @@
+"""Rate limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from rtcore.session import Session
+
+
+@runtime_checkable
+class Limiter(Protocol):
+    """Says how fast a session may send. Called for every message: keep it under a microsecond."""
+
+    name: str
+
+    def take(self, session: Session, cost: float = 1.0) -> float:
+        """Take `cost` messages' worth of the allowance.
+
+        Returns:
+            0.0 when they were taken; otherwise the seconds until they could be, and nothing was taken.
+        """

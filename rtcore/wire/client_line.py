@@ -1,0 +1,182 @@
+"""The client's half of a session's line: hello, welcome, what to skip, what to send again.
+
+As on the server, every rule is one method, and there is no I/O and no clock. A *connection* is any object that
+stands for one transport connection; several may be under way at once, since a client climbs to a better
+transport while the old one still carries messages.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from rtcore.wire.hello import Hello
+from rtcore.wire.window import Window
+
+if TYPE_CHECKING:
+    from rtcore.wire.hello import Welcome
+    from rtcore.wire.message import Message
+
+
+class Resumption(NamedTuple):
+    """What a welcome means for the client.
+
+    Attributes:
+        resend: messages to write again on the new connection, oldest first, before anything new.
+        confirmed: how many of the client's messages are now known to have arrived.
+        unknown: messages whose outcome nobody knows: the session that they were sent in is gone.
+        missed: messages from the server that are lost for good.
+        fresh: the session is another one than before.
+    """
+
+    resend: Sequence[Message]
+    confirmed: int
+    unknown: Sequence[Message]
+    missed: int
+    fresh: bool
+
+
+class ClientLine:
+    """Counts, fences and secrets of one session, on the client.
+
+    Args:
+        limit: messages that the window holds. The caller waits before it overflows: `full`.
+        limit_bytes: bytes that it holds.
+
+    Attributes:
+        session, secret: from the last welcome; `None` before the first.
+        attach: the number of the last hello.
+        received: messages counted in, ever.
+        window: messages counted out, ever, and those not confirmed.
+        connection: the one that the last welcome came by; `None` before it or after its end.
+    """
+
+    __slots__ = ("_asked", "_at_hello", "_skip", "attach", "connection", "limit", "nonce", "received", "secret",
+                 "session", "window")  # fmt: skip
+
+    def __init__(self, limit: int = 1000, limit_bytes: int = 16 * 1024 * 1024) -> None:
+        self.limit = limit
+        self.window = Window(limit, limit_bytes)
+        self.session: str | None = None
+        self.secret: str | None = None
+        self.nonce = secrets.token_urlsafe(18)
+        self.attach = 0
+        self.received = 0
+        self.connection: object | None = None
+        self._asked: object | None = None
+        self._at_hello = 0
+        self._skip = 0
+
+    @property
+    def full(self) -> bool:
+        """The window is full: to send more now would give up the proof of what was sent before."""
+        return len(self.window.held) >= self.limit
+
+    # -- attach ----------------------------------------------------------------------------------------
+
+    def hello(
+        self, connection: object, *, token: str | None = None, client: str | None = None,
+        compress: Sequence[str] = (), batch: bool = False, forget: bool = False,
+    ) -> Hello:  # fmt: skip
+        """Make the hello for a connection. From here on no earlier hello's welcome is taken.
+
+        Args:
+            connection: the new connection.
+            token, client, compress, batch: as in `Hello`.
+            forget: the messages are gone (a page was reloaded): keep identity and rooms, reset both counts.
+        """
+        self.attach += 1
+        self._asked = connection
+        self._at_hello = self.received
+        received = None if forget and self.session is not None else self.received
+        return Hello(
+            attach=self.attach, nonce=self.nonce, session=self.session, secret=self.secret, received=received,
+            sent=self.window.sent, token=token, client=client, compress=tuple(compress), batch=batch,
+        )  # fmt: skip
+
+    def expects(self, connection: object, welcome: Welcome) -> bool:
+        """Say whether a welcome answers the last hello. One that is late answers a hello that was given up."""
+        return connection is self._asked and welcome.attach in (self.attach, 0)
+
+    def take_welcome(self, connection: object, welcome: Welcome) -> Resumption | None:
+        """Move the session to the connection that its welcome came by.
+
+        Returns:
+            What to do next; `None` for a welcome that must be ignored.
+        """
+        if not self.expects(connection, welcome):
+            return None
+        self._asked = None
+        self.fence(connection)
+        fresh = self.session != welcome.session
+        self.session, self.secret = welcome.session, welcome.secret
+        if fresh or welcome.reason in {"reset", "unknown"}:
+            return self._begin_anew(welcome, fresh=fresh)
+        lost = self._skip_what_came_twice(welcome.lost)
+        before = self.window.confirmed
+        self.window.confirm(welcome.received)
+        confirmed = self.window.confirmed - before
+        return Resumption(self.window.rest(welcome.received).held, confirmed, (), lost, fresh=False)
+
+    def fence(self, connection: object) -> None:
+        """From here on only this connection counts."""
+        self.connection = connection
+
+    def _begin_anew(self, welcome: Welcome, *, fresh: bool) -> Resumption:
+        """Both counts start at zero. What was on its way in a session that is gone may or may not have run."""
+        unknown = self.window.reset()
+        self.received = self._skip = 0
+        self.nonce = secrets.token_urlsafe(18)
+        return Resumption((), 0, unknown, welcome.lost, fresh=fresh)
+
+    def _skip_what_came_twice(self, lost: int) -> int:
+        """The replay begins where the hello said; what the old connection brought since then comes again.
+
+        Returns:
+            How many messages are lost for good. What the server no longer holds may yet have arrived.
+        """
+        since = self.received - self._at_hello
+        missed = max(0, lost - since)
+        self._skip = max(0, since - lost)
+        self.received += missed
+        return missed
+
+    def detach(self, connection: object) -> bool:
+        """A connection is gone. False if the session had left it, or had never come to it."""
+        if self._asked is connection:
+            self._asked = None
+        if self.connection is not connection:
+            return False
+        self.connection = None
+        return True
+
+    # -- counting ----------------------------------------------------------------------------------------
+
+    def hears(self, connection: object) -> bool:
+        """Say whether what this connection brings counts."""
+        return self.connection is connection
+
+    def take(self, connection: object) -> bool:
+        """A message arrived. Say whether it is news: not from a connection that was left, not a replay of a known one."""
+        if not self.hears(connection):
+            return False
+        if self._skip:
+            self._skip -= 1
+            return False
+        self.received += 1
+        return True
+
+    def put(self, message: Message, size: int) -> int:
+        """Count a message out, as it is written. Returns its place: the `from` of a POST that begins with it."""
+        place = self.window.sent
+        self.window.push((message,), size)
+        return place
+
+    def confirm(self, received: int) -> bool:
+        """The server has received so many messages. False if that cannot be."""
+        return self.window.confirm(received)
+
+    def is_mine(self, attach: int) -> bool:
+        """Say whether a `superseded` speaks of this client's own newer hello, and not of a copied tab's."""
+        return attach <= self.attach

@@ -1,0 +1,86 @@
+"""Formats: how items become the bytes of one kind of connection.
+
+A *frame* is one or more items. A frame whose first byte is `0x01` is compressed: what follows is what the
+session's compressor made of a frame. No item of JSON or CBOR can begin with that byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rtcore.wire.errors import FrameError, TooBigError
+
+if TYPE_CHECKING:
+    from rtcore.spi.codec import Codec, Item
+    from rtcore.spi.compressor import Compressor
+    from rtcore.spi.transport import Framing
+    from rtcore.wire.message import Message
+
+#: Marks a compressed frame.
+COMPRESSED: Final = 0x01
+_MARK: Final = b"\x01"
+
+
+class Format:
+    """One combination of codec, compressor and framing; shared by all connections that have it.
+
+    Args:
+        codec: how items are encoded.
+        framing: how a frame is delimited on the transport.
+        compressor: used for frames of at least `threshold` bytes; `None` for none.
+        threshold: bytes. Token-sized frames are never compressed: they would grow.
+    """
+
+    __slots__ = ("codec", "compressor", "framing", "threshold")
+
+    def __init__(
+        self, codec: Codec, framing: Framing, *, compressor: Compressor | None = None, threshold: int = 1024
+    ) -> None:
+        self.codec = codec
+        self.framing = framing
+        self.compressor = compressor
+        self.threshold = threshold
+
+    def encode(self, message: Message) -> bytes:
+        """Return the framed bytes of one message. Use `message.form(format)`, which remembers them."""
+        return self.pack(self.codec.encode(message))
+
+    def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
+        """Return the framed bytes of one control item."""
+        return self.framing.frame(self.codec.encode_control(name, fields), binary=self.codec.binary)
+
+    def encode_batch(self, items: Sequence[bytes]) -> bytes:
+        """Return one framed frame of several encoded items, compressed as a whole."""
+        return self.pack(self.codec.join(items))
+
+    def pack(self, body: bytes) -> bytes:
+        """Compress a frame if that is worth it, and wrap it."""
+        if self.compressor is not None and len(body) >= self.threshold:
+            packed = self.compressor.compress(body)
+            if len(packed) + 1 < len(body):
+                return self.framing.frame(_MARK + packed, binary=True)
+        return self.framing.frame(body, binary=self.codec.binary)
+
+
+def unpack(frame: bytes, codec: Codec, compressor: Compressor | None, *, max_size: int) -> Sequence[Item]:
+    """Make items of a frame as it came from the transport: size, decompression, decoding.
+
+    Args:
+        frame: one frame, without the transport's framing.
+        codec: the connection's codec.
+        compressor: the one agreed on in `welcome`; `None` when there is none.
+        max_size: bytes, of the frame and of what it decompresses to.
+
+    Raises:
+        TooBigError: the frame or what is in it is larger than `max_size`.
+        FrameError: it is compressed and nothing was agreed on, or it cannot be cut into items.
+        UndecodableError: it cannot be decompressed.
+    """
+    if len(frame) > max_size:
+        raise TooBigError(f"a frame of {len(frame)} bytes; max_message_size is {max_size} bytes")
+    if frame and frame[0] == COMPRESSED:
+        if compressor is None:
+            raise FrameError("a compressed frame, but no compression was agreed on in `welcome`")
+        frame = compressor.decompress(frame[1:], max_size=max_size)
+    return codec.decode(frame)

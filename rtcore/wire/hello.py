@@ -1,0 +1,222 @@
+"""The two halves of an attach: `hello` and `welcome`, parsed strictly and written sparsely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from rtcore.wire.control import VERSION
+from rtcore.wire.errors import BadControlError
+
+_T = TypeVar("_T")
+
+#: A nonce names a hello and, until it is confirmed, stands for its session: it must not be guessed.
+NONCE_MIN = 16
+_TEXT_MAX = 4096
+_NAMES_MAX = 16
+
+
+def field(  # noqa: UP047 - one helper for all of them
+    item: str, fields: Mapping[str, Any], key: str, kind: type[_T] | tuple[type[_T], ...], default: Any = ...
+) -> Any:
+    """Return `fields[key]` if it is of the right kind; the default if it is missing or null.
+
+    Raises:
+        BadControlError: missing without a default, of another type, negative, or too long.
+    """
+    value = fields.get(key)
+    if value is None:
+        if default is ...:
+            raise BadControlError(f"{item}: `{key}` is missing")
+        return default
+    wanted = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        names = " or ".join(k.__name__ for k in wanted)
+        raise BadControlError(f"{item}: `{key}`: expected {names}, given {type(value).__name__}")
+    if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < 2**53:
+        raise BadControlError(f"{item}: `{key}`: expected 0 to 2^53 - 1, given {value}")
+    if isinstance(value, str) and len(value) > _TEXT_MAX:
+        raise BadControlError(f"{item}: `{key}`: {len(value)} characters, at most {_TEXT_MAX}")
+    return value
+
+
+@attrs.frozen
+class Hello:
+    """What a client says first on every connection.
+
+    Attributes:
+        attach: a number that rises with every hello of this client for this session; 0 lets the server choose
+            the next one, for transports whose client cannot count (`EventSource`).
+        nonce: random, new for each new session; the same while a hello is repeated. At least 16 characters.
+        session, secret: the session to attach to; both or neither.
+        received: how many messages the client has received in this session; `None`: reset both counts.
+        sent: how many messages the client has sent in it, so that replays can be told from news.
+        token: credentials, where the transport has no better place.
+        client: the client's own name for itself; for people, not for security.
+        compress: compressors that the client can undo, best first.
+        batch: the client takes several messages in one frame.
+        version: of the wire.
+    """
+
+    attach: int
+    nonce: str = attrs.field(repr=False)
+    session: str | None = None
+    secret: str | None = attrs.field(default=None, repr=False)
+    received: int | None = 0
+    sent: int = 0
+    token: str | None = attrs.field(default=None, repr=False)
+    client: str | None = None
+    compress: tuple[str, ...] = ()
+    batch: bool = False
+    version: int = VERSION
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> Hello:
+        """Read the fields of a `hello` item.
+
+        Raises:
+            BadControlError: names the field, what was given and what was expected.
+        """
+        session = field("hello", fields, "session", str, None)
+        secret = field("hello", fields, "secret", str, None)
+        if (session is None) != (secret is None):
+            raise BadControlError("hello: `session` and `secret` come together or not at all")
+        nonce = field("hello", fields, "nonce", str)
+        if len(nonce) < NONCE_MIN:
+            raise BadControlError(f"hello: `nonce`: {len(nonce)} characters, at least {NONCE_MIN}")
+        compress = field("hello", fields, "compress", (list, tuple), ())
+        if len(compress) > _NAMES_MAX or not all(isinstance(name, str) for name in compress):
+            raise BadControlError(f"hello: `compress`: expected up to {_NAMES_MAX} names")
+        received = field("hello", fields, "received", int, None)
+        if received is None and (session is None or "received" not in fields):
+            received = 0
+        return cls(
+            attach=field("hello", fields, "attach", int),
+            nonce=nonce,
+            session=session,
+            secret=secret,
+            received=received,
+            sent=field("hello", fields, "sent", int, 0),
+            token=field("hello", fields, "token", str, None),
+            client=field("hello", fields, "client", str, None),
+            compress=tuple(compress),
+            batch=field("hello", fields, "batch", bool, default=False),
+            version=field("hello", fields, "v", int, VERSION),
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the `hello` item; what has its default is left out, `received: null` is not."""
+        out: dict[str, Any] = {"v": self.version, "attach": self.attach, "nonce": self.nonce}
+        if self.session is not None:
+            out |= {"session": self.session, "secret": self.secret, "received": self.received, "sent": self.sent}
+        for key in ("token", "client"):
+            if getattr(self, key) is not None:
+                out[key] = getattr(self, key)
+        if self.compress:
+            out["compress"] = list(self.compress)
+        if self.batch:
+            out["batch"] = True
+        return out
+
+
+@attrs.frozen
+class Welcome:
+    """What a server answers to a hello that it takes.
+
+    Attributes:
+        session, secret: what the next hello names. The secret is new each time; the one before it stays good
+            until the client has used this connection.
+        attach, nonce: the hello's own, so that a late welcome is known for what it is.
+        resumed: the session goes on and nothing is missing.
+        reason: why not, if the hello named a session (`rtcore.wire.codes.RESUME_REASONS`).
+        lost: with `overflow`, how many messages are missing before the ones that are replayed.
+        rooms: the session's rooms survived.
+        received: how many of the client's messages the server has received; the client sends the rest again.
+        codec: what both sides speak from the next frame on.
+        compress: the compressor that was agreed on.
+        batch: the server takes several messages in one frame, and so does the client.
+        transport, node: where the client is now.
+        interval, timeout: seconds: the server pings every `interval`; silence beyond both is the end.
+        limits: what the server refuses: `max_message_size` (bytes), `rate_per_second`, `burst`, `window` (messages).
+        ttl: seconds that the session outlives its connection.
+    """
+
+    session: str
+    secret: str = attrs.field(repr=False)
+    attach: int
+    nonce: str = attrs.field(repr=False)
+    resumed: bool
+    received: int
+    reason: str | None = None
+    lost: int = 0
+    rooms: bool = False
+    codec: str = "json"
+    compress: str | None = None
+    batch: bool = False
+    transport: str = ""
+    node: str = ""
+    interval: float = 30.0
+    timeout: float = 5.0
+    limits: Mapping[str, float] = attrs.field(factory=dict)
+    ttl: float = 120.0
+    version: int = VERSION
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> Welcome:
+        """Read the fields of a `welcome` item.
+
+        Raises:
+            BadControlError: names the field, what was given and what was expected.
+        """
+        beat = field("welcome", fields, "heartbeat", dict, {})
+        number = (int, float)
+        return cls(
+            session=field("welcome", fields, "session", str),
+            secret=field("welcome", fields, "secret", str),
+            attach=field("welcome", fields, "attach", int),
+            nonce=field("welcome", fields, "nonce", str, ""),
+            resumed=field("welcome", fields, "resumed", bool),
+            received=field("welcome", fields, "received", int),
+            reason=field("welcome", fields, "reason", str, None),
+            lost=field("welcome", fields, "lost", int, 0),
+            rooms=field("welcome", fields, "rooms", bool, default=False),
+            codec=field("welcome", fields, "codec", str, "json"),
+            compress=field("welcome", fields, "compress", str, None),
+            batch=field("welcome", fields, "batch", bool, default=False),
+            transport=field("welcome", fields, "transport", str, ""),
+            node=field("welcome", fields, "node", str, ""),
+            interval=float(field("welcome.heartbeat", beat, "interval", number, 30.0)),
+            timeout=float(field("welcome.heartbeat", beat, "timeout", number, 5.0)),
+            limits=field("welcome", fields, "limits", dict, {}),
+            ttl=float(field("welcome", fields, "ttl", number, 120.0)),
+            version=field("welcome", fields, "v", int, VERSION),
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the `welcome` item."""
+        out: dict[str, Any] = {
+            "v": self.version,
+            "session": self.session,
+            "secret": self.secret,
+            "attach": self.attach,
+            "nonce": self.nonce,
+            "resumed": self.resumed,
+            "rooms": self.rooms,
+            "received": self.received,
+            "codec": self.codec,
+            "transport": self.transport,
+            "node": self.node,
+            "heartbeat": {"interval": self.interval, "timeout": self.timeout},
+            "limits": dict(self.limits),
+            "ttl": self.ttl,
+        }
+        for key in ("reason", "compress"):
+            if getattr(self, key) is not None:
+                out[key] = getattr(self, key)
+        if self.lost:
+            out["lost"] = self.lost
+        if self.batch:
+            out["batch"] = True
+        return out

@@ -1,0 +1,127 @@
+"""The message: what sessions exchange, and the wire forms that it remembers.
+
+A message that came from the wire keeps its payload as the bytes it arrived in until somebody looks at it.
+Relaying a room message therefore never decodes it, and what one member sent is what every member gets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from rtcore.spi.codec import Codec
+    from rtcore.wire.format import Format
+
+Priority = Literal["critical", "high", "normal", "low"]
+
+#: Lane numbers, the most urgent first.
+PRIORITIES: Final[tuple[Priority, ...]] = ("critical", "high", "normal", "low")
+LANE: Final[dict[str, int]] = {name: lane for lane, name in enumerate(PRIORITIES)}
+
+
+class Message:
+    """One application message.
+
+    Attributes:
+        type: what it is, such as `"chat:message"`; 1 to 128 characters.
+        id: set by a sender that wants a reply; echoed in the reply's `re`.
+        re: the `id` of the message that this one answers.
+        room: the room that it was published to.
+        priority: the lane that it waits in; `"normal"` is not written to the wire.
+        sender: the subject or session id of who sent it, set by the server.
+        offset: its place in the room's history, set by the broker.
+        epoch: the life of the history that `offset` counts in; a new epoch means that history began again.
+        timestamp: seconds since 1970, set by the sender, or `None`.
+        version: the version of the payload's shape; 0 is not written to the wire.
+        trace: a W3C `traceparent` (Trace Context, section 3.2), or `None`.
+        raw: the payload as it came, in the encoding of `raw_codec`; `None` when the payload is an object.
+
+    A message is immutable once it has been posted: its wire forms are shared by all who receive it.
+    """
+
+    __slots__ = (
+        "_data", "_format", "_forms", "_payload", "epoch", "id", "offset", "priority", "raw", "raw_codec",
+        "re", "room", "sender", "timestamp", "trace", "type", "version",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913 - the fields of the wire, keyword-only after the second
+        self,
+        type: str,  # noqa: A002 - the wire's own word
+        payload: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002 - the wire's own word
+        re: str | None = None,
+        room: str | None = None,
+        priority: Priority = "normal",
+        sender: str | None = None,
+        offset: int | None = None,
+        epoch: str | None = None,
+        timestamp: float | None = None,
+        version: int = 0,
+        trace: str | None = None,
+        raw: bytes | None = None,
+        raw_codec: Codec | None = None,
+    ) -> None:
+        self.type = type
+        self._payload = payload
+        self.id = id
+        self.re = re
+        self.room = room
+        self.priority = priority
+        self.sender = sender
+        self.offset = offset
+        self.epoch = epoch
+        self.timestamp = timestamp
+        self.version = version
+        self.trace = trace
+        self.raw = raw
+        self.raw_codec = raw_codec
+        self._format: Format | None = None
+        self._data = b""
+        self._forms: dict[Format, bytes] | None = None
+
+    @property
+    def payload(self) -> Any:
+        """The payload as Python objects; decoded at the first look.
+
+        Raises:
+            UndecodableError: the bytes are not what the codec can decode.
+        """
+        if self._payload is None and self.raw is not None and self.raw_codec is not None:
+            self._payload = self.raw_codec.decode_payload(self.raw)
+        return self._payload
+
+    def form(self, form: Format) -> bytes:
+        """Return the framed bytes for connections of one format; encoded at the first call.
+
+        The last format asked for is kept in a slot of its own: nearly every audience has one format, and
+        a dict lookup per receiver costs more than the comparison.
+        """
+        if self._format is form:
+            return self._data
+        if self._forms is None:
+            self._forms = {}
+        data = self._forms.get(form)
+        if data is None:
+            data = self._forms[form] = form.encode(self)
+        self._format, self._data = form, data
+        return data
+
+    @property
+    def size(self) -> int:
+        """Bytes of the last wire form; of the raw payload, or 0, if it was never encoded."""
+        return len(self._data) or len(self.raw or b"")
+
+    def forget_forms(self) -> None:
+        """Drop the remembered wire forms; they are made again when they are needed."""
+        self._format, self._data, self._forms = None, b"", None
+
+    def __repr__(self) -> str:
+        shown = [repr(self.type)]
+        for name in ("id", "re", "room", "sender", "offset"):
+            value = getattr(self, name)
+            if value is not None:
+                shown.append(f"{name}={value!r}")
+        if self.priority != "normal":
+            shown.append(f"priority={self.priority!r}")
+        return f"Message({', '.join(shown)})"
