@@ -45,7 +45,7 @@ types: install ## mypy, strict
 	$(BIN)/mypy
 
 docs: install ## the documentation into site/, a warning is an error
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: install ## the figures that the documentation quotes
 	$(BIN)/python -m bench $(ARGS)
