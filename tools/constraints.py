@@ -17,7 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ("3.11", "3.12", "3.13")
-HEAD = "# Every third-party version that the tree is built and tested with; `make constraints` writes it anew.\n"
+HEAD = (
+    "# Every third-party version that the tree is built and tested with; `make constraints` writes it anew.\n"
+)
 OWN = re.compile(r"^rtcore(-|$)")
 
 
@@ -26,9 +28,15 @@ def interpreters() -> dict[str, str]:
     found: dict[str, str] = {}
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for version in SUPPORTED:
-        candidates = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))]
+        candidates = [
+            shutil.which(f"python{version}"),
+            *map(str, sorted(pyenv.glob(f"{version}.*/bin/python"))),
+        ]
         for candidate in candidates:
-            if candidate and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            if (
+                candidate
+                and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0
+            ):
                 found[version] = candidate
                 break
     return found
@@ -42,13 +50,25 @@ def resolve(python: str) -> dict[str, str]:
         pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
         subprocess.run([*pip, "install", "editables", "hatchling"], check=True)
         subprocess.run(
-            [*pip, "install", "--dry-run", "--ignore-installed", "--no-build-isolation", "--report", report]
-            + ["-r", "requirements-dev.txt"],
+            [
+                *pip,
+                "install",
+                "-r",
+                "requirements-dev.txt",
+                "--dry-run",
+                "--ignore-installed",
+                "--no-build-isolation",
+                "--report",
+                report,
+            ],  # fmt: skip
             cwd=ROOT,
             check=True,
         )
         installed = json.loads(report.read_text(encoding="utf-8"))["install"]
-    pairs = ((item["metadata"]["name"].lower().replace("_", "-"), item["metadata"]["version"]) for item in installed)
+    pairs = (
+        (item["metadata"]["name"].lower().replace("_", "-"), item["metadata"]["version"])
+        for item in installed
+    )
     return {name: version for name, version in pairs if not OWN.match(name)}
 
 
@@ -67,7 +87,10 @@ def main() -> int:
         lines.append(f"{name}=={versions[newest]}{marker}\n")
     missing = [version for version in SUPPORTED if version not in answers]
     if missing:
-        print(f"no interpreter for {', '.join(missing)}: what only they need is not in the file", file=sys.stderr)
+        print(
+            f"no interpreter for {', '.join(missing)}: what only they need is not in the file",
+            file=sys.stderr,
+        )
     (ROOT / "constraints.txt").write_text(HEAD + "".join(lines), encoding="utf-8")
     print(f"constraints.txt: {len(lines)} packages")
     return 0
