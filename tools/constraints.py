@@ -49,18 +49,9 @@ def resolve(python: str) -> dict[str, str]:
         subprocess.run([python, "-m", "venv", venv], check=True)
         pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
         subprocess.run([*pip, "install", "editables", "hatchling"], check=True)
+        what = ["-r", "requirements-dev.txt", "--no-build-isolation"]
         subprocess.run(
-            [
-                *pip,
-                "install",
-                "-r",
-                "requirements-dev.txt",
-                "--dry-run",
-                "--ignore-installed",
-                "--no-build-isolation",
-                "--report",
-                report,
-            ],  # fmt: skip
+            [*pip, "install", *what, "--dry-run", "--ignore-installed", "--report", report],
             cwd=ROOT,
             check=True,
         )
