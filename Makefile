@@ -1,9 +1,8 @@
 # Every command that works on the tree. `make install` comes first in each of them and costs nothing when it is done.
 
-PYTHON ?= python3
 BIN := .venv/bin
-export PYTHON
 
+# make install PYTHON=/path/to/python3.13 takes another Python than python3.
 # What follows the target goes to the tool behind it: make test ARGS="-k attach", make serve ARGS="--port 9000".
 ARGS ?=
 

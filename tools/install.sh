@@ -17,10 +17,10 @@ command -v "$python" >/dev/null || { say "no '$python' here; PYTHON=/path/to/pyt
   exit 1
 }
 
-# A .venv whose interpreter has gone, or is of another version than the one asked for, is made anew.
-want=$("$python" -c 'import sys; print(*sys.version_info[:2], sep=".")')
-have=$("$venv/bin/python" -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null || true)
-if [ "$want" != "$have" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+# A .venv whose interpreter has gone, or is of another version than the one that PYTHON names, is made anew.
+version() { "$1" -c 'import sys; print(*sys.version_info[:2], sep=".")' 2>/dev/null || true; }
+have=$(version "$venv/bin/python")
+if [ -z "$have" ] || [ "$have" != "$(version "${PYTHON:-$venv/bin/python}")" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
   "$python" -m venv --clear "$venv" || { say "'$python -m venv' failed; on Debian: apt-get install python3-venv"; exit 1; }
 fi
 
