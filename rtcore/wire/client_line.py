@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtcore.wire.errors import BadControlError
 from rtcore.wire.hello import Hello
 from rtcore.wire.window import Window
 
@@ -42,7 +43,7 @@ class ClientLine:
 
     Args:
         limit: messages that the window holds. The caller waits before it overflows: `full`.
-        limit_bytes: bytes that it holds.
+        limit_bytes: bytes that it holds, and one message more.
 
     Attributes:
         session, secret: from the last welcome; `None` before the first.
@@ -52,12 +53,14 @@ class ClientLine:
         connection: the one that the last welcome came by; `None` before it or after its end.
     """
 
-    __slots__ = ("_asked", "_at_hello", "_skip", "attach", "connection", "limit", "nonce", "received", "secret",
-                 "session", "window")  # fmt: skip
+    __slots__ = ("_asked", "_at_hello", "_forget", "_skip", "attach", "connection", "limit", "limit_bytes", "nonce",
+                 "received", "secret", "session", "window")  # fmt: skip
 
     def __init__(self, limit: int = 1000, limit_bytes: int = 16 * 1024 * 1024) -> None:
         self.limit = limit
-        self.window = Window(limit, limit_bytes)
+        self.limit_bytes = limit_bytes
+        # Nothing may leave its full end: the server could not tell a hole from a message. So `put` waits for `full`.
+        self.window = Window(limit, 2**53)
         self.session: str | None = None
         self.secret: str | None = None
         self.nonce = secrets.token_urlsafe(18)
@@ -66,12 +69,13 @@ class ClientLine:
         self.connection: object | None = None
         self._asked: object | None = None
         self._at_hello = 0
+        self._forget = False
         self._skip = 0
 
     @property
     def full(self) -> bool:
         """The window is full: to send more now would give up the proof of what was sent before."""
-        return len(self.window.held) >= self.limit
+        return len(self.window.held) >= self.limit or self.window.reaches(self.limit_bytes)
 
     # -- attach ----------------------------------------------------------------------------------------
 
@@ -84,12 +88,14 @@ class ClientLine:
         Args:
             connection: the new connection.
             token, client, compress, batch: as in `Hello`.
-            forget: the messages are gone (a page was reloaded): keep identity and rooms, reset both counts.
+            forget: the messages are gone (a page was reloaded): keep identity and rooms, reset both counts. It
+                holds for every hello until a welcome is taken.
         """
+        self._forget = (forget or self._forget) and self.session is not None
         self.attach += 1
         self._asked = connection
         self._at_hello = self.received
-        received = None if forget and self.session is not None else self.received
+        received = None if self._forget else self.received
         return Hello(
             attach=self.attach, nonce=self.nonce, session=self.session, secret=self.secret, received=received,
             sent=self.window.sent, token=token, client=client, compress=tuple(compress), batch=batch,
@@ -104,14 +110,24 @@ class ClientLine:
 
         Returns:
             What to do next; `None` for a welcome that must be ignored.
+
+        Raises:
+            BadControlError: it has received more than was sent, so that the two speak of different conversations.
+                Nothing has changed; the caller closes and says hello with `forget`.
         """
         if not self.expects(connection, welcome):
             return None
-        self._asked = None
-        self.fence(connection)
         fresh = self.session != welcome.session
+        anew = fresh or welcome.reason in {"reset", "unknown"}
+        if not anew and welcome.received > self.window.sent:
+            raise BadControlError(
+                f"welcome: `received`: {welcome.received}, but {self.window.sent} were sent"
+            )
+        self._asked = None
+        self._forget = False
+        self.fence(connection)
         self.session, self.secret = welcome.session, welcome.secret
-        if fresh or welcome.reason in {"reset", "unknown"}:
+        if anew:
             return self._begin_anew(welcome, fresh=fresh)
         lost = self._skip_what_came_twice(welcome.lost)
         before = self.window.confirmed
@@ -126,7 +142,8 @@ class ClientLine:
     def _begin_anew(self, welcome: Welcome, *, fresh: bool) -> Resumption:
         """Both counts start at zero. What was on its way in a session that is gone may or may not have run."""
         unknown = self.window.reset()
-        self.received = self._skip = 0
+        self.received = welcome.lost
+        self._skip = 0
         self.nonce = secrets.token_urlsafe(18)
         return Resumption((), 0, unknown, welcome.lost, fresh=fresh)
 
@@ -158,7 +175,7 @@ class ClientLine:
         return self.connection is connection
 
     def take(self, connection: object) -> bool:
-        """A message arrived. Say whether it is news: not from a connection that was left, not a replay of a known one."""
+        """A message arrived. Say whether it is news: neither from a connection that was left nor a replay."""
         if not self.hears(connection):
             return False
         if self._skip:
@@ -167,8 +184,19 @@ class ClientLine:
         self.received += 1
         return True
 
+    def rewind(self) -> int:
+        """Return the `received` of the next poll. Its answer begins there, so nothing in it comes twice.
+
+        Only the answer to the newest poll may be taken: an older one's begins elsewhere.
+        """
+        self._skip = 0
+        return self.received
+
     def put(self, message: Message, size: int) -> int:
-        """Count a message out, as it is written. Returns its place: the `from` of a POST that begins with it."""
+        """Count a message out, as it is written. Returns its place: the `from` of a POST that begins with it.
+
+        Not while the window is `full`.
+        """
         place = self.window.sent
         self.window.push((message,), size)
         return place

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from rtcore.wire.errors import FrameError, TooBigError
+from rtcore.wire.errors import FrameError, TooBigError, UndecodableError
 
 if TYPE_CHECKING:
     from rtcore.spi.codec import Codec, Item
@@ -74,13 +74,16 @@ def unpack(frame: bytes, codec: Codec, compressor: Compressor | None, *, max_siz
 
     Raises:
         TooBigError: the frame or what is in it is larger than `max_size`.
-        FrameError: it is compressed and nothing was agreed on, or it cannot be cut into items.
-        UndecodableError: it cannot be decompressed.
+        FrameError: it is compressed and nothing was agreed on, or it cannot be decompressed or cut into items:
+            nobody knows how many messages it held.
     """
     if len(frame) > max_size:
         raise TooBigError(f"a frame of {len(frame)} bytes; max_message_size is {max_size} bytes")
     if frame and frame[0] == COMPRESSED:
         if compressor is None:
             raise FrameError("a compressed frame, but no compression was agreed on in `welcome`")
-        frame = compressor.decompress(frame[1:], max_size=max_size)
+        try:
+            frame = compressor.decompress(frame[1:], max_size=max_size)
+        except UndecodableError as error:
+            raise FrameError(f"a compressed frame: {error}") from error
     return codec.decode(frame)

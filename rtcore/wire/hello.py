@@ -14,11 +14,13 @@ _T = TypeVar("_T")
 
 #: A nonce names a hello and, until it is confirmed, stands for its session: it must not be guessed.
 NONCE_MIN = 16
-_TEXT_MAX = 4096
-_NAMES_MAX = 16
+#: Characters of any text field. Tokens with many claims are long.
+TEXT_MAX = 16_384
+#: Names in `compress`.
+NAMES_MAX = 16
 
 
-def field(  # noqa: UP047 - one helper for all of them
+def field(
     item: str, fields: Mapping[str, Any], key: str, kind: type[_T] | tuple[type[_T], ...], default: Any = ...
 ) -> Any:
     """Return `fields[key]` if it is of the right kind; the default if it is missing or null.
@@ -35,10 +37,10 @@ def field(  # noqa: UP047 - one helper for all of them
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
         names = " or ".join(k.__name__ for k in wanted)
         raise BadControlError(f"{item}: `{key}`: expected {names}, given {type(value).__name__}")
-    if isinstance(value, int) and not isinstance(value, bool) and not 0 <= value < 2**53:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not 0 <= value < 2**53:
         raise BadControlError(f"{item}: `{key}`: expected 0 to 2^53 - 1, given {value}")
-    if isinstance(value, str) and len(value) > _TEXT_MAX:
-        raise BadControlError(f"{item}: `{key}`: {len(value)} characters, at most {_TEXT_MAX}")
+    if isinstance(value, str) and len(value) > TEXT_MAX:
+        raise BadControlError(f"{item}: `{key}`: {len(value)} characters, at most {TEXT_MAX}")
     return value
 
 
@@ -49,7 +51,8 @@ class Hello:
     Attributes:
         attach: a number that rises with every hello of this client for this session; 0 lets the server choose
             the next one, for transports whose client cannot count (`EventSource`).
-        nonce: random, new for each new session; the same while a hello is repeated. At least 16 characters.
+        nonce: random, made by the program that says hello, and anew once a session has begun: it names the hello
+            and its repetitions, and, until it is confirmed, the session that they made. At least 16 characters.
         session, secret: the session to attach to; both or neither.
         received: how many messages the client has received in this session; `None`: reset both counts.
         sent: how many messages the client has sent in it, so that replays can be told from news.
@@ -87,8 +90,8 @@ class Hello:
         if len(nonce) < NONCE_MIN:
             raise BadControlError(f"hello: `nonce`: {len(nonce)} characters, at least {NONCE_MIN}")
         compress = field("hello", fields, "compress", (list, tuple), ())
-        if len(compress) > _NAMES_MAX or not all(isinstance(name, str) for name in compress):
-            raise BadControlError(f"hello: `compress`: expected up to {_NAMES_MAX} names")
+        if len(compress) > NAMES_MAX or not all(isinstance(name, str) for name in compress):
+            raise BadControlError(f"hello: `compress`: expected up to {NAMES_MAX} names")
         received = field("hello", fields, "received", int, None)
         if received is None and (session is None or "received" not in fields):
             received = 0
@@ -106,11 +109,20 @@ class Hello:
             version=field("hello", fields, "v", int, VERSION),
         )
 
+    def anew(self) -> Hello:
+        """The same hello for a session that it does not name: its counts are of another one."""
+        return attrs.evolve(self, session=None, secret=None, received=0, sent=0)
+
     def fields(self) -> dict[str, Any]:
         """Return the fields of the `hello` item; what has its default is left out, `received: null` is not."""
         out: dict[str, Any] = {"v": self.version, "attach": self.attach, "nonce": self.nonce}
         if self.session is not None:
-            out |= {"session": self.session, "secret": self.secret, "received": self.received, "sent": self.sent}
+            out |= {
+                "session": self.session,
+                "secret": self.secret,
+                "received": self.received,
+                "sent": self.sent,
+            }
         for key in ("token", "client"):
             if getattr(self, key) is not None:
                 out[key] = getattr(self, key)
@@ -131,7 +143,8 @@ class Welcome:
         attach, nonce: the hello's own, so that a late welcome is known for what it is.
         resumed: the session goes on and nothing is missing.
         reason: why not, if the hello named a session (`rtcore.wire.codes.RESUME_REASONS`).
-        lost: with `overflow`, how many messages are missing before the ones that are replayed.
+        lost: how many messages after the hello's `received` are missing before the ones that are replayed. With
+            `resumed` the client has them: they came by its older connection after it had written the hello.
         rooms: the session's rooms survived.
         received: how many of the client's messages the server has received; the client sends the rest again.
         codec: what both sides speak from the next frame on.

@@ -23,6 +23,14 @@ class Attached(NamedTuple):
     """What an accepted hello led to.
 
     The caller must write `welcome` with these facts, then the `replay`, before anything else goes out.
+
+    Attributes:
+        resumed: the session goes on and the client misses nothing.
+        reason: why not: `overflow`, `reset` or `unknown`.
+        lost: messages between the hello's `received` and the first of the replay. Also with `resumed`, when the
+            client confirmed some over its older connection after it had made the hello.
+        received: how many of the client's messages have arrived.
+        replay: what the client lacks, oldest first; already counted out.
     """
 
     resumed: bool
@@ -49,7 +57,10 @@ class ServerLine:
         confirmed: the client has used the connection since its welcome, so it knows `secret`.
     """
 
-    __slots__ = ("_previous", "attach", "confirmed", "connection", "nonce", "received", "secret", "window")
+    __slots__ = (
+        "_greeted", "_previous", "_restarted", "attach", "confirmed", "connection", "nonce", "received", "secret",
+        "window",
+    )  # fmt: skip
 
     def __init__(self, limit: int, limit_bytes: int, *, nonce: str = "") -> None:
         self.window = Window(limit, limit_bytes)
@@ -60,6 +71,8 @@ class ServerLine:
         self.confirmed = False
         self.secret = ""
         self._previous = ""
+        self._greeted = ""  # the nonce of the last hello that was taken
+        self._restarted: str | None = None  # why both counts began again, until the client knows of it
 
     # -- the rules of an attach ------------------------------------------------------------------------
 
@@ -77,15 +90,19 @@ class ServerLine:
     def is_stale(self, hello: Hello) -> bool:
         """Say whether a newer hello was taken before this one.
 
-        An equal number is the same hello, repeated because its answer was lost; it is good until the client
-        has used what the first one gave it.
+        An equal number from the same client is the same hello, repeated because its answer was lost; it is good
+        until the client has used what the first one gave it. A copied tab has a nonce of its own.
         """
         if hello.attach == 0:
             return False
-        return hello.attach < self.attach or (hello.attach == self.attach and self.confirmed)
+        if hello.attach == self.attach:
+            return self.confirmed or hello.nonce != self._greeted
+        return hello.attach < self.attach
 
     def take_hello(self, connection: object, hello: Hello) -> Attached:
         """Give the session to a connection. Check `knows(hello.secret)` first, if the session is not new.
+
+        A session that the hello does not name, new or found by its nonce, takes `hello.anew()`.
 
         The order matters. The fence comes before the count is read: a frame that the old connection still
         delivers in between would be counted here and sent again by a client that was told it had not arrived.
@@ -94,23 +111,43 @@ class ServerLine:
             AttachRefusedError: `stale_attach`; nothing has changed.
         """
         if self.is_stale(hello):
-            raise AttachRefusedError("stale_attach", f"attach {hello.attach}, the session is at {self.attach}")
+            raise AttachRefusedError(
+                "stale_attach", f"attach {hello.attach}, the session is at {self.attach}"
+            )
         self.fence(connection)
+        self.see(hello)
         if hello.attach == 0 or hello.attach != self.attach:
             self.attach = hello.attach or self.attach + 1
+            self._greeted = hello.nonce
             self.rotate()
-        if hello.received is None:
-            self.window.reset()
-            self.received = 0
-            return Attached(resumed=False, reason="reset", lost=0, received=0, replay=())
-        if not self.window.confirm(hello.received):
-            # It claims more than was ever sent: this is not the conversation that it remembers.
-            self.window.reset()
-            self.received = 0
-            return Attached(resumed=False, reason="unknown", lost=0, received=0, replay=())
-        lost, replay = self.window.rest(hello.received)
-        reason = "overflow" if lost else None
-        return Attached(resumed=not lost, reason=reason, lost=lost, received=self.received, replay=replay)
+        if self._restarted is None:
+            if hello.received is None:
+                self.restart("reset")
+            elif not self.window.confirm(hello.received):
+                # It claims more than was ever sent: this is not the conversation that it remembers.
+                self.restart("unknown")
+        if self._restarted is not None:
+            lost, replay = self.window.rest(0)
+            return Attached(
+                resumed=False, reason=self._restarted, lost=lost, received=self.received, replay=replay
+            )
+        lost, replay = self.window.rest(hello.received or 0)
+        whole = not lost or not self.window.overflowed
+        reason = None if whole else "overflow"
+        return Attached(resumed=whole, reason=reason, lost=lost, received=self.received, replay=replay)
+
+    def see(self, hello: Hello) -> None:
+        """A hello that shows the newest secret proves that its welcome arrived, though nothing else came since."""
+        if hello.secret is not None and hmac.compare_digest(self.secret.encode(), hello.secret.encode()):
+            self.confirmed = True
+        if self.confirmed:
+            self._restarted = None
+
+    def restart(self, reason: str) -> None:
+        """Begin both counts again. It stays so for every hello whose counts are from before, until the client knows."""
+        self.window.reset()
+        self.received = 0
+        self._restarted = reason
 
     def fence(self, connection: object) -> None:
         """From here on only this connection counts."""
@@ -121,7 +158,7 @@ class ServerLine:
 
         A repeated hello gets the same secret again: either of its two answers may be the one that arrives.
         """
-        if self.confirmed or not self._previous:
+        if self.confirmed or not self._previous:  # else the client may have nothing newer than `_previous`
             self._previous = self.secret
         self.secret = secrets.token_urlsafe(18)
         self.confirmed = False
@@ -165,6 +202,21 @@ class ServerLine:
 
         The answer to the poll before may never have arrived, so what it carried is confirmed by this
         poll and not by having been written.
+
+        Raises:
+            AttachRefusedError: `stale_poll`: a newer one has confirmed more, nothing has changed; `bad_control`:
+                more than was ever sent; `slow_consumer`: what it lacks has left the window. Only a welcome can
+                say how much that is, so the client has to say hello.
         """
-        self.window.confirm(received)
-        return self.window.rest(received).held
+        if received < self.window.acked:
+            raise AttachRefusedError(
+                "stale_poll", f"poll: received {received}, {self.window.acked} are confirmed"
+            )
+        if not self.window.confirm(received):
+            raise AttachRefusedError(
+                "bad_control", f"poll: received {received}, {self.window.sent} were sent"
+            )
+        lost, held = self.window.rest(received)
+        if lost:
+            raise AttachRefusedError("slow_consumer", f"poll: {lost} messages have left the window")
+        return held

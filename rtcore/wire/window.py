@@ -30,21 +30,32 @@ class Window:
 
     Args:
         limit: messages held at most.
-        limit_bytes: bytes of their wire forms held at most, or nearly: see `grew`.
+        limit_bytes: bytes of their wire forms held at most, or nearly: see `push`.
+
+    Attributes:
+        held: the messages, oldest first.
+        sent: messages counted out, ever.
+        acked: the highest count that the peer has confirmed.
     """
 
-    __slots__ = ("_bytes", "_limit_bytes", "held", "sent")
+    __slots__ = ("_bytes", "_limit_bytes", "acked", "held", "sent")
 
     def __init__(self, limit: int, limit_bytes: int) -> None:
         self.held: deque[Message] = deque(maxlen=limit)
         self.sent = 0
+        self.acked = 0
         self._bytes = 0
         self._limit_bytes = limit_bytes
 
     @property
     def confirmed(self) -> int:
-        """How many messages need no replay any more: all before the oldest one held."""
+        """How many messages can be replayed no more: all before the oldest one held."""
         return self.sent - len(self.held)
+
+    @property
+    def overflowed(self) -> bool:
+        """Messages have left the full end that the peer has not confirmed."""
+        return self.confirmed > self.acked
 
     def push(self, messages: Sequence[Message], size: int) -> None:
         """Count messages out. `size` is the bytes that were written for them.
@@ -56,12 +67,13 @@ class Window:
         self.held.extend(messages)
         self._bytes += size
         if self._bytes > self._limit_bytes:
-            self._weigh()
+            self._shrink()
 
     def confirm(self, count: int) -> bool:
         """The peer has received `count` messages in all. False if that is more than were ever sent."""
         if count > self.sent:
             return False
+        self.acked = max(self.acked, count)
         held = self.held
         for _ in range(min(count - self.sent + len(held), len(held))):
             held.popleft()
@@ -80,10 +92,16 @@ class Window:
         """Forget everything and count from zero; return what was held."""
         held = list(self.held)
         self.held.clear()
-        self.sent = self._bytes = 0
+        self.sent = self.acked = self._bytes = 0
         return held
 
-    def _weigh(self) -> None:
+    def reaches(self, size: int) -> bool:
+        """Say whether `size` bytes or more are held. Cheap while it is far from that."""
+        if self._bytes >= size:
+            self._bytes = sum(message.size for message in self.held)
+        return self._bytes >= size
+
+    def _shrink(self) -> None:
         sizes = [message.size for message in self.held]
         self._bytes = sum(sizes)
         # Down to half, so that a window near its limit is not weighed again at each flush. One message stays.
