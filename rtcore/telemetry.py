@@ -36,12 +36,12 @@ SCOPE: Final = "rtcore"
 
 
 class TransportCounters:
-    """What one transport did. `connections` is how many there are now; the others only grow."""
+    """What one transport does: `connections` that live now, and `attaches` since the start."""
 
-    __slots__ = ("attaches", "connections", "messages_received", "messages_sent")
+    __slots__ = ("attaches", "connections")
 
     def __init__(self) -> None:
-        self.connections = self.attaches = self.messages_received = self.messages_sent = 0
+        self.connections = self.attaches = 0
 
 
 class Counters:
@@ -101,7 +101,7 @@ class Counters:
         """Return how things stand now. Safe from any thread: copying a dict of strings is one step."""
         errors, received = self.errors.copy(), self.messages_received
         rows = {
-            name: TransportMetrics(row.connections, row.attaches, row.messages_received, row.messages_sent)
+            name: TransportMetrics(row.connections, row.attaches)
             for name, row in self.transports.copy().items()
         }
         return Metrics(
@@ -126,12 +126,10 @@ class Counters:
 
 @attrs.frozen
 class TransportMetrics:
-    """One transport: connections now, and what it did since the start."""
+    """One transport: connections that live now, and attaches since the start."""
 
     connections: int
     attaches: int
-    messages_received: int
-    messages_sent: int
 
 
 @attrs.frozen(kw_only=True)
@@ -197,13 +195,13 @@ def register_metrics(meter: Meter, counters: Counters) -> Callable[[], None]:
     total, now = meter.create_observable_counter, meter.create_observable_up_down_counter
     total(
         "rtcore.messages.received",
-        observe(rows("messages_received")),
+        observe(one("messages_received")),
         "{message}",
         "Messages that clients sent",
     )
     total(
         "rtcore.messages.sent",
-        observe(rows("messages_sent")),
+        observe(one("messages_sent")),
         "{message}",
         "Messages that went out to clients",
     )

@@ -13,7 +13,7 @@ Neither tracestate nor baggage travels: what one user's side put there is not fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from inspect import isawaitable
 from random import random
@@ -38,8 +38,6 @@ from rtcore.wire.codes import Fault
 from rtcore.wire.trace import TraceContext, parse, recorded
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
     from opentelemetry.trace import Tracer
 
     from rtcore.session import Session
@@ -70,7 +68,7 @@ class Tracing:
     """Makes spans. The kernel holds one or `None`; a plugin provides it as a service: `{Tracing: tracing}`.
 
         if tracing is None or not tracing.sampled(message):
-            answer = call()
+            answer = call(session, message)
         else:
             answer = tracing.handle(session, message, call)
 
@@ -104,22 +102,26 @@ class Tracing:
         return self._dice() < self._ratio
 
     def handle(
-        self, session: Session, message: Message, call: Callable[[], Any], *, pattern: str | None = None
+        self,
+        session: Session,
+        message: Message,
+        call: Callable[[Session, Message], Any],
+        *,
+        pattern: str | None = None,
     ) -> Any:
         """Run a handler inside a span that is current for it, and for whatever it awaits.
 
         Args:
             session: whose message it is.
             message: one of which `sampled` is true.
-            call: the handler with its arguments bound; plain, or returning an awaitable.
+            call: the handler; plain, or returning an awaitable.
             pattern: what the handler was registered for. It keeps names few where a client chooses the type.
 
         Returns:
-            What `call` returns. An awaitable comes back as a coroutine, to be awaited or made a task, once;
-            the span ends with it.
+            What `call` returns. An awaitable comes back as a coroutine, to be awaited now or as a task; the
+            span ends with it.
         """
-        trace = message.trace
-        trusted = self._trust if isinstance(self._trust, bool) else self._trust(session)
+        trace, trusted = message.trace, self._trusts(session)
         if (
             self._follow
             and not trusted
@@ -127,7 +129,8 @@ class Tracing:
             and recorded(trace)
             and self._dice() >= self._ratio
         ):
-            return call()  # `sampled` could not know whose it is: here the ratio speaks after all
+            # `sampled` could not know that whoever set this flag is not trusted: the ratio speaks after all.
+            return call(session, message)
         attributes: dict[str, Any] = {
             "messaging.system": "rtcore",
             "messaging.operation.type": "process",
@@ -149,7 +152,7 @@ class Tracing:
         context = set_span_in_context(span, Context())
         token = attach(context)
         try:
-            answer = call()
+            answer = call(session, message)
         except BaseException as error:
             _fail(span, error)
             span.end()
@@ -157,24 +160,30 @@ class Tracing:
         finally:
             detach(token)
         if isawaitable(answer):
-            return _Traced(answer.__await__(), span, context)
+            return _awaited(answer, span, context)
         span.end()
         return answer
 
-    def publish(self, message: Message, recipients: int) -> None:
+    def publish(self, message: Message, recipients: int, *, session: Session | None = None) -> None:
         """Make the one span of a publish, and carry its context to every receiver in `message.trace`.
 
-        Call it before the message is encoded. A publish within a recorded span is a part of that trace; of
-        others the ratio decides. One that is not recorded carries no trace, unless everybody is trusted:
-        somebody's flag would otherwise make all receivers record.
+        Call it before the message is encoded. Within a recorded span the publish is a part of that trace. Else
+        it begins one if the ratio says so, or goes on with that of a trusted client whose message is relayed.
+        When nothing is recorded no trace is carried: one client's flag would make all the others record.
+
+        Args:
+            message: what is published.
+            recipients: how many sessions of this node get it.
+            session: whose message it was, if it is relayed as it came.
         """
-        current = get_current_span()
+        trace, current = message.trace, get_current_span()
+        trusted = session is not None and self._trusts(session)
         if current.is_recording():
-            context = set_span_in_context(current, Context())
-        elif self._dice() < self._ratio:
-            context = Context({DECIDED: True})
+            parent: Context | None = set_span_in_context(current, Context())
+        elif (trusted and trace is not None and recorded(trace)) or self._dice() < self._ratio:
+            parent = None
         else:
-            if message.trace is not None and self._trust is not True:
+            if trace is not None:
                 message.trace = None
                 message.forget_forms()
             return
@@ -188,12 +197,18 @@ class Tracing:
         }
         if message.room is not None:
             attributes["messaging.destination.name"] = message.room
-        span = self._tracer.start_span(f"publish {message.type}", context, SpanKind.PRODUCER, attributes)
+        name = f"publish {message.type}"
+        if parent is not None:
+            span = self._tracer.start_span(name, parent, SpanKind.PRODUCER, attributes)
+        else:
+            span = self._start(name, SpanKind.PRODUCER, attributes, trace, trusted=trusted)
         span.end()
         here = span.get_span_context()
-        if here.is_valid:
-            message.trace = str(TraceContext(here.trace_id, here.span_id, here.trace_flags))
-            message.forget_forms()
+        carried = (
+            TraceContext(here.trace_id, here.span_id, here.trace_flags) if here.trace_flags.sampled else None
+        )
+        message.trace = str(carried) if carried else None
+        message.forget_forms()
 
     @contextmanager
     def attach_span(self, handshake: Handshake) -> Iterator[AttachSpan]:
@@ -223,6 +238,9 @@ class Tracing:
             detach(token)
             span.end()
 
+    def _trusts(self, session: Session) -> bool:
+        return self._trust if isinstance(self._trust, bool) else self._trust(session)
+
     def _start(
         self, name: str, kind: SpanKind, attributes: dict[str, Any], trace: str | None, *, trusted: bool
     ) -> Span:
@@ -240,54 +258,17 @@ class Tracing:
         return self._tracer.start_span(name, context, kind, attributes, links)
 
 
-class _Traced(Coroutine[Any, Any, Any]):
-    """An awaitable with its span: current while it runs, ended when it does.
-
-    An `async def` around it would be shorter, but one that is cancelled before its first step never runs, and
-    then neither would the handler's coroutine be closed nor the span be ended.
-    """
-
-    __slots__ = ("_context", "_inner", "_span", "_token")
-
-    def __init__(self, inner: Generator[Any, Any, Any], span: Span, context: Context) -> None:
-        self._inner, self._span, self._context = inner, span, context
-        self._token: Token[Context] | None = None
-
-    def send(self, value: Any) -> Any:
-        if self._token is None:
-            self._token = attach(self._context)
-        try:
-            return self._inner.send(value)
-        except BaseException as error:
-            self._end(error)
-            raise
-
-    def throw(self, *error: Any) -> Any:
-        try:
-            return self._inner.throw(*error)
-        except BaseException as raised:
-            self._end(raised)
-            raise
-
-    def close(self) -> None:
-        self._inner.close()
-        self._span.end()  # no detach: who closes it, a collector often, may be in another context
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        return self  # `await` needs no more of it than send, throw and close
-
-    def __iter__(self) -> _Traced:
-        return self
-
-    def __next__(self) -> Any:
-        return self.send(None)
-
-    def _end(self, error: BaseException) -> None:
-        if self._token is not None:
-            detach(self._token)
-        if not isinstance(error, StopIteration):
-            _fail(self._span, error)
-        self._span.end()
+async def _awaited(answer: Awaitable[Any], span: Span, context: Context) -> Any:
+    """Await inside a span, in whichever task that happens; end the span."""
+    token = attach(context)
+    try:
+        return await answer
+    except BaseException as error:
+        _fail(span, error)
+        raise
+    finally:
+        detach(token)
+        span.end()
 
 
 def _fail(span: Span, error: BaseException) -> None:
