@@ -25,8 +25,8 @@ class Shaper:
     There are two converters, for what is known to be a secret must be handled as one all the way down.
     """
 
-    def __init__(self, *, folder: Path, env: Mapping[str, str]) -> None:
-        self._secrets = Secrets(folder, env)
+    def __init__(self, *, folder: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+        self._secrets = Secrets(folder or Path(), env or {})
         self._plain = self._converter(secret=False)
         self._secret = self._converter(secret=True)
 
