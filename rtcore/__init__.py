@@ -1,3 +1,63 @@
-"""A realtime server, assembled from plugins."""
+"""rtcore: a realtime server that is assembled from plugins.
+
+The public names are loaded when they are asked for, so that `rtcore.wire` can be imported without asyncio.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rtcore.app import App
+    from rtcore.connection import Connection
+    from rtcore.errors import Closed, PayloadError, PluginError, Rejected, RtcoreError, SettingsError
+    from rtcore.hooks import hookimpl, hookspec
+    from rtcore.manager import RealtimeManager
+    from rtcore.session import Session
+    from rtcore.wire.message import Message
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "App",
+    "Closed",
+    "Connection",
+    "Message",
+    "PayloadError",
+    "PluginError",
+    "RealtimeManager",
+    "Rejected",
+    "RtcoreError",
+    "Session",
+    "SettingsError",
+    "__version__",
+    "hookimpl",
+    "hookspec",
+]
+
+_HOMES = {
+    "App": "rtcore.app",
+    "Closed": "rtcore.errors",
+    "Connection": "rtcore.connection",
+    "Message": "rtcore.wire.message",
+    "PayloadError": "rtcore.errors",
+    "PluginError": "rtcore.errors",
+    "RealtimeManager": "rtcore.manager",
+    "Rejected": "rtcore.errors",
+    "RtcoreError": "rtcore.errors",
+    "Session": "rtcore.session",
+    "SettingsError": "rtcore.errors",
+    "hookimpl": "rtcore.hooks",
+    "hookspec": "rtcore.hooks",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

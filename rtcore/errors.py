@@ -63,14 +63,16 @@ class SettingsError(RtcoreError):
 class PluginError(RtcoreError):
     """A plugin cannot be used. The text names the plugin, its distribution, the cause and the mend."""
 
-    def __init__(self, plugin: str, cause: str, *, distribution: str | None = None, mend: str | None = None) -> None:
+    def __init__(
+        self, plugin: str, cause: str, *, distribution: str | None = None, mend: str | None = None
+    ) -> None:
         self.plugin, self.cause, self.distribution, self.mend = plugin, cause, distribution, mend
         dist = f" (distribution {distribution})" if distribution else ""
         fix = f"; {mend}" if mend else ""
         super().__init__(f"plugin `{plugin}`{dist}: {cause}{fix}")
 
 
-class Rejected(RtcoreError):  # noqa: N818 - a refusal is an answer, not a failure
+class Rejected(RtcoreError):
     """A connection or a message is refused.
 
     Args:
@@ -130,7 +132,7 @@ class PayloadError(Rejected):
         )
 
 
-class Closed(RtcoreError):  # noqa: N818 - a state, not a failure
+class Closed(RtcoreError):
     """The session has ended; `code` says why."""
 
     def __init__(self, code: str, reason: str = "") -> None:

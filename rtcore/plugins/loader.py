@@ -190,6 +190,20 @@ class _Loading:
                 complaint = self._compare(entry.plugin, specs)
                 if complaint:
                     fallen = self._drop(entry, *complaint)
+            fallen = fallen or self._rehearse()
+
+    def _rehearse(self) -> bool:
+        """Register with a manager that is thrown away: what only pluggy finds is found before it matters."""
+        scratch = new_manager()
+        for entry in self._live.values():
+            if entry.declares is not None:
+                scratch.add_hookspecs(cast(Any, entry.declares))
+        for entry in list(self._live.values()):
+            try:
+                scratch.register(entry.plugin, name=entry.row.name)
+            except (pluggy.PluginValidationError, ValueError) as error:
+                return self._drop(entry, f"cannot be registered: {why(error)}", None)
+        return False
 
     def _drop(self, entry: _Plugin, cause: str, mend: str | None) -> bool:
         del self._live[entry.row.name]
@@ -271,17 +285,8 @@ class _Loading:
         for entry in entries:
             if entry.declares is not None:
                 manager.add_hookspecs(cast(Any, entry.declares))
-        for n, entry in enumerate(entries):
-            try:
-                manager.register(entry.plugin, name=entry.row.name)
-            except (pluggy.PluginValidationError, ValueError) as error:
-                for done in entries[: n + 1]:
-                    manager.unregister(name=done.row.name)
-                raise PluginError(
-                    entry.row.name,
-                    f"cannot be registered: {why(error)}",
-                    distribution=entry.row.distribution,
-                ) from error
+        for entry in entries:
+            manager.register(entry.plugin, name=entry.row.name)
 
 
 def _call_addhooks(plugin: object) -> object | None:

@@ -75,3 +75,15 @@ class TypedCodec(Protocol):
         Raises:
             PayloadError: it does not fit; names the path of the field, what was given and what was expected.
         """
+
+
+@runtime_checkable
+class Converter(Protocol):
+    """Makes typed objects of decoded payloads. Provided as a service; the kernel's own uses cattrs."""
+
+    def convert(self, payload: object, type_: type[Any]) -> Any:
+        """Return `payload` (dicts, lists, strings, numbers, …) as an instance of `type_`.
+
+        Raises:
+            PayloadError: it does not fit; names the path of the field, what was given and what was expected.
+        """

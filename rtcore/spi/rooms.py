@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from rtcore.session import Session
-    from rtcore.spi.broker import Position
+    from rtcore.spi.broker import Position, Publication
     from rtcore.wire.message import Message
 
 
@@ -38,3 +38,15 @@ class Rooms(Protocol):
 
     def of(self, session: Session) -> Collection[str]:
         """The rooms of one session."""
+
+    def publish_from(
+        self, session: Session, message: Message
+    ) -> Position | Awaitable[Position | None] | None:
+        """Publish what a client sent to `message.room`. Called per message: rights are looked up, not asked for.
+
+        Raises:
+            Rejected: `not_a_member`, `forbidden`.
+        """
+
+    def deliver(self, publication: Publication) -> None:
+        """Give a publication to the members on this node. The broker's sink: called in the event loop."""

@@ -77,10 +77,14 @@ CODES: dict[str, Code] = {
         Code("too_many_attaches", 4007, _R, True, "this address or identity attaches too often"),
         Code("stale_attach", 4008, _R, True, "a hello with an older attach number than the session's"),
         Code("stale_poll", 4009, _R, True, "a newer poll has ended this one"),
+        Code("credentials_expired", 4010, _R, True, "the credentials ran out; attach again with fresh ones"),
         # -- afresh ------------------------------------------------------------------------------
         Code("session_expired", 4100, _R, True, "the session was away longer than session_ttl"),
         Code("unknown_session", 4101, _R, True, "no such session here, or its secret does not fit"),
         Code("malformed_frame", 4102, _R, False, "a frame cannot be cut into items, so counts are lost"),
+        Code(
+            "evicted", 4104, _L, True, "the session was removed to keep detached sessions within their caps"
+        ),
         Code("session_closed", 4103, _L, True, "the server ended the session"),
         # -- stop --------------------------------------------------------------------------------
         Code("superseded", 4200, _R, False, "another connection has taken this session"),
@@ -96,7 +100,9 @@ CODES: dict[str, Code] = {
         # -- inside a session: answered by an `error`, never a close --------------------------------
         Code("undecodable", 0, _R, False, "a message could not be decoded; it was counted"),
         Code("bad_message", 0, _R, False, "a message lacks a type, or a field has the wrong type"),
-        Code("bad_payload", 0, _R, False, "the payload is not what the handler expects; `path` names the field"),
+        Code(
+            "bad_payload", 0, _R, False, "the payload is not what the handler expects; `path` names the field"
+        ),
         Code("unknown_type", 0, _R, False, "no handler for this message type"),
         Code("bad_control", 0, _R, False, "a control item is unknown or its fields are wrong"),
         Code("rate_limited", 0, _R, True, "too many messages; try again after retry_after"),
@@ -110,7 +116,9 @@ CODES: dict[str, Code] = {
         Code("bad_room", 0, _R, False, "the room's name is empty, too long or has control characters"),
         Code("no_rooms", 0, _L, False, "no rooms plugin is installed"),
         Code("gap", 0, _R, True, "a POST's `from` is ahead of what the server has received"),
-        Code("unknown_outcome", 0, _L, False, "sent, not confirmed, and the session is gone: it may have run"),
+        Code(
+            "unknown_outcome", 0, _L, False, "sent, not confirmed, and the session is gone: it may have run"
+        ),
         Code("queue_full", 0, _L, True, "the client's own offline queue is full"),
         Code("not_connected", 0, _L, True, "the client is closed or was never connected"),
     )
@@ -136,6 +144,7 @@ DROP_REASONS: dict[str, str] = {
     "duplicate": "a POST repeated messages that were counted before",
     "rejected": "refused by a stage of the inbound chain; answered with an error",
     "undecodable": "counted, not decoded; answered with an error",
+    "unencodable": "the payload holds something that the receiver's codec cannot express",
     "conflated": "replaced by a newer message with the same key",
     "merged": "joined with its neighbour",
     "dropped_oldest": "the policy of its class drops the oldest",

@@ -1,11 +1,11 @@
 """Errors of the wire, which imports nothing above it.
 
-    WireError
-    ├── FrameError         a frame that cannot be cut into items: fatal for the session, counts are lost
-    ├── UndecodableError   one item or payload that cannot be decoded: counted, answered, survived
-    ├── TooBigError        more bytes than the limit allows, found before they were allocated where possible
-    ├── BadControlError    a control item whose fields are missing or of the wrong type
-    └── AttachRefusedError a well-formed hello that is not taken: stale, most often
+WireError
+├── FrameError         a frame that cannot be cut into items: fatal for the session, counts are lost
+├── UndecodableError   one item or payload that cannot be decoded: counted, answered, survived
+├── TooBigError        more bytes than the limit allows, found before they were allocated where possible
+├── BadControlError    a control item whose fields are missing or of the wrong type
+└── AttachRefusedError a well-formed hello that is not taken: stale, most often
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Marks a compressed frame.
 COMPRESSED: Final = 0x01
+#: Items in one frame. Each costs an answer if it is bad, so a megabyte of the smallest ones must not pass.
+MAX_ITEMS: Final = 10_000
 _MARK: Final = b"\x01"
 
 

@@ -39,7 +39,17 @@ class Lanes:
         dropped: called with each message that had to go.
     """
 
-    __slots__ = ("_credit", "_dropped", "_lanes", "_limit", "_limit_bytes", "_turn", "_weigh", "count", "size")
+    __slots__ = (
+        "_credit",
+        "_dropped",
+        "_lanes",
+        "_limit",
+        "_limit_bytes",
+        "_turn",
+        "_weigh",
+        "count",
+        "size",
+    )
 
     def __init__(
         self,
@@ -49,7 +59,8 @@ class Lanes:
         weigh: Callable[[Message], int] = message_size,
         dropped: Callable[[Message], None] = lambda _message: None,
     ) -> None:
-        self._lanes: tuple[deque[tuple[Message, int]], ...] = tuple(deque() for _ in PRIORITIES)
+        # Made when they are needed: an empty deque is 600 bytes, and a detached session often has nothing waiting.
+        self._lanes: list[deque[tuple[Message, int]] | None] = [None] * len(PRIORITIES)
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._weigh = weigh
@@ -69,7 +80,7 @@ class Lanes:
     def __iter__(self) -> Iterator[Message]:
         """Look at everything that waits, by lane, oldest first, without taking it."""
         for lane in self._lanes:
-            for message, _ in lane:
+            for message, _ in lane or ():
                 yield message
 
     def append(self, message: Message) -> None:
@@ -81,7 +92,10 @@ class Lanes:
                 self._dropped(message)
                 return
             self._dropped(self._take(victim))
-        self._lanes[lane].append((message, size))
+        queue = self._lanes[lane]
+        if queue is None:
+            queue = self._lanes[lane] = deque()
+        queue.append((message, size))
         self.count += 1
         self.size += size
 
@@ -106,12 +120,11 @@ class Lanes:
     def clear(self) -> int:
         """Drop everything, unreported; return how many messages there were."""
         count, self.count, self.size = self.count, 0, 0
-        for lane in self._lanes:
-            lane.clear()
+        self._lanes = [None] * len(PRIORITIES)
         return count
 
     def _take(self, lane: int) -> Message:
-        message, size = self._lanes[lane].popleft()
+        message, size = self._lanes[lane].popleft()  # type: ignore[union-attr]  # callers looked: it has some
         self.count -= 1
         self.size -= size
         return message

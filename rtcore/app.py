@@ -1,0 +1,306 @@
+"""The app: a stack of plugins with their settings, and its life.
+
+    boot      load plugins, read settings, ask for contributions, freeze them      (no event loop needed)
+    start     broker → services → handlers → transports                            (`async with app`)
+    drain     accept nothing new, tell clients to attach elsewhere, deliver what is pending
+    stop      the reverse of start
+
+Rule: no globals. Two apps in one process do not know of each other; tests pass plugins explicitly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from rtcore import hooks
+from rtcore.errors import PluginError, RtcoreError
+from rtcore.inbound import Inbound
+from rtcore.manager import RealtimeManager
+from rtcore.plugins import Report, load, new_manager, settings_classes
+from rtcore.registry import Registry, build
+from rtcore.settings import Options, Resolved, Sources, from_mapping, resolve
+from rtcore.spi.handler import Handler
+from rtcore.spi.rooms import Rooms
+from rtcore.telemetry import Tracing
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from rtcore.spi.broker import Broker, Publication
+
+_log = logging.getLogger("rtcore.app")
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class App:
+    """A server made of plugins.
+
+        app = App()
+
+        @app.handler("chat:message")
+        async def chat(session: Session, message: Message) -> dict[str, bool]:
+            return {"seen": True}
+
+        app.run()
+
+    Args:
+        settings: a mapping of the shape of `rtcore.toml`, or sources that were loaded before; `None`: defaults.
+        plugins: modules or objects with hook implementations; `None`: every installed distribution with an
+            `rtcore` entry point, as the settings `plugins` and `disabled` say.
+        clock: seconds that never go back; for tests.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | Sources | None = None,
+        *,
+        plugins: Sequence[object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self._sources = settings if isinstance(settings, Sources) else from_mapping(settings or {})
+        self._explicit = plugins
+        self._own: list[Handler] = []
+        self._booted = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stack: contextlib.AsyncExitStack | None = None
+        self._hooks: pluggy.PluginManager
+        self._broker: Broker | None = None
+        self.plugins: Report
+        self.resolved: Resolved
+        self.options: Options
+        self.registry: Registry
+        self.manager: RealtimeManager
+        self.tracing: Tracing | None = None
+        self.node = ""
+
+    # -- for applications ------------------------------------------------------------------------------
+
+    def handler(self, pattern: str, *, concurrent: bool = False, detached: bool = False) -> Callable[[C], C]:
+        """Handle messages whose type matches; see `rtcore.spi.handler.Handler`. Use before the app starts.
+
+        Raises:
+            RtcoreError: the app has booted already.
+        """
+        if self._booted:
+            raise RtcoreError(f"handler {pattern!r}: the app has booted; add handlers before it starts")
+
+        def add(call: C) -> C:
+            self._own.append(Handler(pattern, call, concurrent=concurrent, detached=detached))
+            return call
+
+        return add
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT, then drain and stop; a second signal ends at once. See `rtcore.serve`."""
+        from rtcore.serve import run
+
+        run(self)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # -- for plugins -----------------------------------------------------------------------------------
+
+    def settings(self, cls: type[T]) -> T:
+        """Return the plugin's section of the settings, as its class says."""
+        return self.resolved.section(cls)
+
+    def get(self, protocol: type[T]) -> T:
+        """Return the service that somebody provides for a Protocol.
+
+        Raises:
+            RtcoreError: nobody does; name it in `rtcore_requirements` to learn of it at boot.
+        """
+        service = self.find(protocol)
+        if service is None:
+            raise RtcoreError(f"no plugin provides the service {protocol.__name__}")
+        return service
+
+    def find(self, protocol: type[T]) -> T | None:
+        """Return the service for a Protocol, or `None`."""
+        return self.registry.services.get(protocol)  # type: ignore[return-value]  # the registry checked its members
+
+    @property
+    def hook(self) -> Any:
+        """Pluggy's relay, for a plugin's own hooks; at boot, not per message."""
+        return self._hooks.hook
+
+    @property
+    def broker(self) -> Broker | None:
+        """The broker in use, if there is one."""
+        return self._broker
+
+    @property
+    def draining(self) -> bool:
+        """The app accepts nothing new."""
+        return self._booted and self.manager.draining
+
+    def spawn(self, coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Run something in a task that the app owns: it has a name, its failure is logged, it ends with the app."""
+        task = asyncio.get_running_loop().create_task(coro, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def observe(self, hook: str, **facts: Any) -> None:
+        """Tell the observers. One that raises is logged; it changes nothing for anybody else."""
+        try:
+            getattr(self._hooks.hook, hook)(app=self, **facts)
+        except Exception:  # noqa: BLE001 - an observer only looks on
+            _log.exception("an observer of %s failed", hook)
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Load, read and freeze everything. Again is harmless.
+
+        Raises:
+            PluginError: a plugin that is wanted cannot be used.
+            SettingsError: with every problem in the settings.
+        """
+        if self._booted:
+            return
+        sources = self._sources
+        self._hooks = new_manager()
+        self.plugins = load(
+            self._hooks,
+            named=sources.names("plugins"),
+            disabled=sources.names("disabled") or (),
+            explicit=self._explicit,
+            required=sources.sections(),
+        )
+        self.resolved = resolve(
+            sources, settings_classes(self._hooks), ignored=self.plugins.idle, plain=self.plugins.loaded
+        )
+        self.options = self.resolved.options
+        self.node = self.options.node or secrets.token_hex(4)
+        self.registry = build(self, self._hooks, self._own)
+        self._broker = self._choose_broker()
+        self.tracing = self.find(Tracing)
+        self.manager = RealtimeManager(self)
+        self.manager.inbound = Inbound(
+            self.registry.routes,
+            self.registry.interceptors,
+            self.registry.limiters,
+            counters=self.manager.counters,
+            tracing=self.tracing,
+            rooms=self.find(Rooms),
+        )
+        self._booted = True
+
+    async def start(self) -> None:
+        """Boot, then start everything: broker, services, handlers, transports. Undone whole if anything fails."""
+        self.boot()
+        if self._stack is not None:
+            raise RtcoreError("the app is running already")
+        async with contextlib.AsyncExitStack() as stack:
+            self.manager.draining = False
+            self.manager.flusher.start(asyncio.get_running_loop())
+            stack.push_async_callback(self._end_tasks)
+            phases = self._lifespans()
+            if self._broker is not None:
+                stack.push_async_callback(self._broker.stop)
+                await self._broker.start(self._deliver)
+            for phase in hooks.Phase:
+                if phase is hooks.Phase.TRANSPORTS:
+                    for transport in self.registry.transports.values():
+                        stack.push_async_callback(transport.stop)
+                        await transport.start(self)
+                for context in phases[phase]:
+                    await stack.enter_async_context(context)
+            self.spawn(self.manager.heartbeat.run(), name="heartbeat")
+            self._stack = stack.pop_all()
+        _log.info("started: node %s, %d plugins", self.node, len(self.plugins.loaded))
+
+    async def stop(self) -> None:
+        """Close what is open and undo the start. Call `drain` before it to be gentle. Again is harmless."""
+        stack, self._stack = self._stack, None
+        if stack is None:
+            return
+        self.manager.draining = True
+        for transport in self.registry.transports.values():
+            await transport.stop_accepting()
+        self.manager.stop()
+        # One turn of the loop, so that what was written reaches the sockets before they are closed.
+        await asyncio.sleep(0)
+        await stack.aclose()
+        _log.info("stopped")
+
+    async def drain(self, within: float | None = None) -> None:
+        """Accept nothing new and ask every client to attach elsewhere, each at its moment within the time given.
+
+        Args:
+            within: seconds; `drain_time` of the settings by default. Returns earlier when everybody has left.
+        """
+        within = self.options.drain_time if within is None else within
+        manager = self.manager
+        manager.draining = True
+        for transport in self.registry.transports.values():
+            await transport.stop_accepting()
+        attached = [session for session in manager.sessions.values() if session.connection is not None]
+        for place, session in enumerate(attached):
+            connection = session.connection
+            if connection is not None:
+                # Spread over the first half, so that the last ones have time to go, too.
+                connection.control("move", {"within": round(within / 2 * (place + 1) / len(attached), 3)})
+        deadline = self.clock() + within
+        while self.clock() < deadline and any(s.connection is not None for s in manager.sessions.values()):
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 - asked for once in a server's life
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _choose_broker(self) -> Broker | None:
+        brokers, wanted = self.registry.brokers, self.options.broker
+        if wanted is not None:
+            if wanted not in brokers:
+                have = ", ".join(f"`{name}`" for name in brokers) or "none"
+                raise PluginError(
+                    wanted, f"broker = {wanted!r}, but no plugin provides it", mend=f"installed: {have}"
+                )
+            return brokers[wanted]
+        if len(brokers) > 1:
+            names = ", ".join(f"`{name}`" for name in brokers)
+            raise PluginError(next(iter(brokers)), f"several brokers: {names}", mend="choose one: broker = …")
+        return next(iter(brokers.values()), None)
+
+    def _deliver(self, publication: Publication) -> None:
+        rooms = self.find(Rooms)
+        if rooms is not None:
+            rooms.deliver(publication)
+
+    def _lifespans(self) -> Mapping[hooks.Phase, list[contextlib.AbstractAsyncContextManager[Any]]]:
+        phases: dict[hooks.Phase, list[contextlib.AbstractAsyncContextManager[Any]]] = {
+            p: [] for p in hooks.Phase
+        }
+        impls = self._hooks.hook.rtcore_lifespan.get_hookimpls()
+        for impl in sorted(impls, key=lambda impl: impl.plugin_name):
+            answer: Any = impl.function(*[self for _ in impl.argnames])
+            if isinstance(answer, hooks.Lifespan):
+                phases[answer.phase].append(answer.context)
+            elif answer is not None:
+                phases[hooks.Phase.SERVICES].append(answer)
+        return phases
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("task %r failed", task.get_name(), exc_info=task.exception())
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

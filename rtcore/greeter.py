@@ -1,0 +1,303 @@
+"""The greeter: from a hello to an attached session.
+
+    hello → who is it? (authenticators) → which session? (resume, or a new one) → attach → welcome, replay
+
+Rule: connect, reconnect, fall back, upgrade and degrade are this one operation. Nothing is allocated for a session
+before the identity is known; connections that have not said hello have a deadline and a cap.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from rtcore.errors import Rejected
+from rtcore.session import Session
+from rtcore.spi.auth import Identity
+from rtcore.wire.errors import AttachRefusedError
+from rtcore.wire.hello import Welcome
+from rtcore.wire.message import Message
+
+if TYPE_CHECKING:
+    from rtcore.connection import Connection
+    from rtcore.manager import RealtimeManager
+    from rtcore.spi.codec import Codec
+    from rtcore.spi.compressor import Compressor
+    from rtcore.spi.transport import Handshake
+    from rtcore.wire.hello import Hello
+    from rtcore.wire.server_line import Attached
+
+_log = logging.getLogger("rtcore.greeter")
+
+#: Everybody of whom nobody knows who they are. Their sessions are theirs by the secret alone.
+ANONYMOUS: Final = Identity("anonymous", anonymous=True)
+
+
+class Greeter:
+    """Connections that have not said hello, and what happens when they do."""
+
+    def __init__(self, manager: RealtimeManager) -> None:
+        self._manager = manager
+        self._greeting: set[Connection] = set()
+        # New sessions by the nonce of their hello, until their client is known to have its welcome.
+        self._unconfirmed: dict[str, Session] = {}
+
+    # -- before the hello ------------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """As many connections as may wait to say hello do."""
+        return len(self._greeting) >= self._manager.options.max_greetings
+
+    def expect(self, connection: Connection) -> None:
+        """A connection has `hello_timeout` seconds to say hello."""
+        self._greeting.add(connection)
+        self._manager.heartbeat.hello_by(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone or attached."""
+        self._greeting.discard(connection)
+
+    def too_late(self, connection: Connection) -> None:
+        """The hello did not come in time, or its authenticator did not answer."""
+        if connection in self._greeting:
+            self._greeting.discard(connection)
+            connection.refuse(Rejected("hello_timeout"))
+
+    def stop(self) -> None:
+        """Close all that have not said hello."""
+        for connection in list(self._greeting):
+            connection.close("going_away")
+        self._greeting.clear()
+
+    def codec(self, handshake: Handshake) -> Codec:
+        """Choose a connection's codec: the one asked for, or a text one where the transport is text-only.
+
+        Raises:
+            Rejected: `unsupported_codec`.
+        """
+        registry = self._manager.app.registry
+        transport = registry.transports.get(handshake.transport)
+        default = registry.codecs.get(self._manager.options.codec)
+        codec = registry.codecs.get(handshake.codec) if handshake.codec is not None else default
+        if codec is not None and codec.binary and transport is not None and not transport.binary:
+            # `welcome` says which one it is instead: everything on this connection is in that codec.
+            codec = default if default is not None and not default.binary else None
+        if codec is None:
+            have = ", ".join(sorted(registry.codecs)) or "none"
+            raise Rejected("unsupported_codec", f"codec {handshake.codec!r:.40}; installed: {have}")
+        return codec
+
+    # -- the hello -------------------------------------------------------------------------------------
+
+    def take_hello(self, connection: Connection, hello: Hello) -> None:
+        """Attach a connection, at once if nobody needs to be asked who it is."""
+        registry = self._manager.app.registry
+        if connection.identity is not None or not registry.authenticators:
+            self._attach(connection, hello)
+            return
+        handshake = connection.handshake
+        if hello.token is not None:
+            handshake = attrs.evolve(handshake, token=hello.token)
+        self._manager.app.spawn(self._check(connection, handshake, hello), name="authenticate")
+
+    async def authenticate(self, handshake: Handshake) -> Identity | None:
+        """Ask each authenticator in turn; the first identity wins."""
+        for authenticator in self._manager.app.registry.authenticators:
+            identity = await authenticator.authenticate(handshake)
+            if identity is not None:
+                return identity
+        return None
+
+    async def _check(self, connection: Connection, handshake: Handshake, hello: Hello) -> None:
+        try:
+            connection.identity = await self.authenticate(handshake)
+        except Rejected as refusal:
+            connection.refuse(refusal)
+        except Exception:
+            _log.exception("an authenticator failed")
+            connection.refuse(Rejected("internal", "authentication failed; try again"))
+        else:
+            if not connection.ended:
+                self._attach(connection, hello)
+                connection.release()
+
+    # -- attach ----------------------------------------------------------------------------------------
+
+    def _attach(self, connection: Connection, hello: Hello) -> None:
+        manager = self._manager
+        try:
+            identity = self._identity(connection)
+            session, reason = self._session(hello, identity)
+            was_attached = session is not None and session.connection is not None
+            if manager.full and not was_attached:
+                raise Rejected("server_full", retry_after=5.0)
+        except Rejected as refusal:
+            self._greeting.discard(connection)
+            connection.refuse(refusal)
+            return
+        self._greeting.discard(connection)
+        new = session is None
+        if session is None:
+            session = self._make(connection, hello, identity)
+        old = session.connection
+        try:
+            attached = session.take_hello(connection, hello)
+        except AttachRefusedError as refused:
+            connection.refuse(Rejected(refused.code, str(refused)))
+            return
+        if old is not None and old is not connection:
+            old.close("superseded", attach=session.attach)
+        if not identity.anonymous:
+            session.identity = identity
+        manager.came_back(session, was_attached=was_attached)
+        self._connect(connection, session, hello)
+        self._welcome(connection, session, hello, attached, new=new, reason=reason or attached.reason)
+        counters = manager.counters
+        counters.attaches += 1
+        counters.transport(connection.handshake.transport).attaches += 1
+        if new:
+            manager.app.observe("rtcore_session_opened", session=session)
+        else:
+            counters.resumes += attached.resumed
+            manager.app.observe("rtcore_session_resumed", session=session)
+
+    def _identity(self, connection: Connection) -> Identity:
+        if connection.identity is not None:
+            return connection.identity
+        allowed = self._manager.options.allow_anonymous
+        if allowed is None:
+            allowed = not self._manager.app.registry.authenticators
+        if not allowed:
+            raise Rejected(
+                "unauthenticated", "no credentials; put a token into hello or an Authorization header"
+            )
+        return ANONYMOUS
+
+    def _session(self, hello: Hello, identity: Identity) -> tuple[Session | None, str | None]:
+        """Find the session that a hello means; if it names one that it cannot have, say why not."""
+        manager = self._manager
+        if hello.session is None:
+            again = self._unconfirmed.get(hello.nonce)
+            if again is not None and _same(again.identity, identity):
+                return again, None
+            return None, None
+        session = manager.sessions.get(hello.session)
+        if session is None:
+            return None, manager.why_gone(hello.session)
+        if not session.knows(hello.secret or ""):
+            return None, "unknown"
+        if not _same(session.identity, identity):
+            return None, "identity_changed"
+        return session, None
+
+    def _make(self, connection: Connection, hello: Hello, identity: Identity) -> Session:
+        manager = self._manager
+        name = f"{manager.app.node}.{secrets.token_urlsafe(12)}"
+        session = Session(manager, name, identity, nonce=hello.nonce, now=manager.app.clock())
+        session.form = connection.form
+        session.client = hello.client
+        self._unconfirmed[hello.nonce] = session
+        manager.add_session(session)
+        return session
+
+    def _connect(self, connection: Connection, session: Session, hello: Hello) -> None:
+        """Agree on how this connection speaks."""
+        manager = self._manager
+        connection.compressor = self._compressor(connection, hello)
+        framing = connection.link.framing
+        by_frame = getattr(framing, "compression", "frame") == "frame"
+        compressor = connection.compressor if by_frame else None
+        connection.form = manager.format(connection.codec, compressor, framing)
+        session.form = connection.form
+        session.transport_name = connection.handshake.transport
+        session.replays = max(0, hello.sent - session.received)
+        session.acked(session.received)
+        connection.attached(session, session.attach)
+        manager.heartbeat.watch(connection)
+
+    def _compressor(self, connection: Connection, hello: Hello) -> Compressor | None:
+        """The client's first wish that is here, where compressing makes sense at all."""
+        app = self._manager.app
+        transport = app.registry.transports.get(connection.handshake.transport)
+        own = getattr(connection.link.framing, "compression", "frame") == "none"
+        if own or not app.options.enable_compression or transport is None or not transport.binary:
+            return None
+        return next(
+            (app.registry.compressors[name] for name in hello.compress if name in app.registry.compressors),
+            None,
+        )
+
+    def _welcome(
+        self,
+        connection: Connection,
+        session: Session,
+        hello: Hello,
+        attached: Attached,
+        *,
+        new: bool,
+        reason: str | None,
+    ) -> None:
+        options = self._manager.options
+        limits: dict[str, float] = {
+            "max_message_size": options.max_message_size,
+            "window": options.message_buffer_size,
+        }
+        if options.rate_limit_per_second and self._manager.app.registry.limiters:
+            limits["rate_per_second"] = options.rate_limit_per_second
+        welcome = Welcome(
+            session=session.id,
+            secret=session.secret,
+            attach=session.attach,
+            nonce=hello.nonce,
+            resumed=attached.resumed and not new and reason is None,
+            reason=reason,
+            lost=attached.lost,
+            rooms=not new,
+            received=attached.received,
+            codec=connection.codec.name,
+            compress=connection.compressor.name if connection.compressor is not None else None,
+            batch=hello.batch,
+            transport=connection.handshake.transport,
+            node=self._manager.app.node,
+            interval=options.heartbeat_interval,
+            timeout=options.ping_timeout,
+            limits=limits,
+            ttl=options.session_ttl,
+        )
+        connection.control("welcome", welcome.fields())
+        if attached.replay:
+            connection.link.write(b"".join([self._again(message, session) for message in attached.replay]))
+        if connection.paused:
+            session.fall_behind(connection)
+        else:
+            session.catch_up(connection)
+
+    def _again(self, message: Message, session: Session) -> bytes:
+        """Write a message of the window once more. It was counted, so something must stand in its place."""
+        try:
+            return message.form(session.form)
+        except Exception:  # noqa: BLE001 - whatever a codec raises
+            self._manager.counters.drop("unencodable")
+            return session.form.encode(
+                Message("error", {"code": "unencodable", "reason": f"type {message.type!r}"})
+            )
+
+    # -- the first use -----------------------------------------------------------------------------------
+
+    def confirmed(self, session: Session) -> None:
+        """The client has its welcome, or the session is over: the nonce stands for nothing any more."""
+        if session.nonce:
+            self._unconfirmed.pop(session.nonce, None)
+            session.nonce = ""
+
+    def is_unconfirmed(self, session: Session) -> bool:
+        """Nobody knows whether the client has ever heard of this session."""
+        return session.nonce in self._unconfirmed
+
+
+def _same(one: Identity, other: Identity) -> bool:
+    return one.subject == other.subject and one.anonymous == other.anonymous

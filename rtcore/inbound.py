@@ -1,0 +1,170 @@
+"""The way in: the chain that every message passes, and the handler that it reaches.
+
+    trace → size → limit → validate → authorise → handler        (a tuple of calls, frozen at boot)
+
+Rule: whatever goes wrong here is an answer to the sender. The message was counted before it came here; nothing
+in this file changes a count, ends a session or reaches another one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from rtcore.errors import Rejected
+from rtcore.handlers import Route
+from rtcore.spi.broker import Position
+from rtcore.spi.interceptor import Stage
+from rtcore.wire.errors import UndecodableError
+from rtcore.wire.message import Message
+
+if TYPE_CHECKING:
+    from rtcore.session import Session
+    from rtcore.spi.interceptor import Interceptor
+    from rtcore.spi.limiter import Limiter
+    from rtcore.spi.rooms import Rooms
+    from rtcore.telemetry import Counters, Tracing
+
+_log = logging.getLogger("rtcore.handlers")
+
+#: Message types whose handler is remembered. Types come from clients, so their number must be bounded.
+REMEMBERED: Final = 4096
+
+Step = Callable[["Session", Message], Message | None]
+
+
+class Inbound:
+    """The chain and the handlers of one snapshot of the registry."""
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "_counters",
+        "_exact",
+        "_known",
+        "_limiters",
+        "_prefixes",
+        "_rooms",
+        "_tracing",
+    )
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        interceptors: Sequence[Interceptor],
+        limiters: Sequence[Limiter],
+        *,
+        counters: Counters,
+        tracing: Tracing | None,
+        rooms: Rooms | None,
+    ) -> None:
+        self._exact = {pattern: route for pattern, route in routes.items() if not pattern.endswith("*")}
+        prefixes = [(pattern[:-1], route) for pattern, route in routes.items() if pattern.endswith("*")]
+        self._prefixes = sorted(prefixes, key=lambda entry: -len(entry[0]))
+        self._known: dict[str, Route | None] = dict(self._exact)
+        self._before: tuple[Step, ...] = tuple(i.inbound for i in interceptors if i.stage < Stage.LIMIT)
+        self._after: tuple[Step, ...] = tuple(i.inbound for i in interceptors if i.stage >= Stage.LIMIT)
+        self._limiters = tuple(limiter.take for limiter in limiters)
+        self._counters = counters
+        self._tracing = tracing
+        self._rooms = rooms
+
+    def dispatch(self, session: Session, message: Message) -> None:
+        """Bring one message to its handler. Never raises."""
+        try:
+            for step in self._before:
+                if (stepped := step(session, message)) is None:
+                    self._counters.drop("rejected")
+                    return
+                message = stepped
+            for take in self._limiters:
+                wait = take(session)
+                if wait:
+                    raise Rejected("rate_limited", retry_after=wait)
+            for step in self._after:
+                if (stepped := step(session, message)) is None:
+                    self._counters.drop("rejected")
+                    return
+                message = stepped
+            type_ = message.type
+            route = self._known[type_] if type_ in self._known else self._find(type_)
+            if route is None:
+                if message.room is None or self._rooms is None:
+                    raise Rejected("unknown_type", f"no handler for {type_[:128]!r}")
+                result = self._rooms.publish_from(session, message)
+                if message.id is not None:
+                    self._published(session, message, result)
+            elif route.waits:
+                session.run(route, message)
+            else:
+                result = (
+                    self.call(route, session, message)
+                    if self._tracing is not None
+                    else route.call(session, message)
+                )
+                if message.id is not None:
+                    session.reply(message, result)
+        except Exception as error:  # noqa: BLE001 - a handler's failure is its caller's news, nobody else's
+            self.failed(session, message, error)
+
+    def call(self, route: Route, session: Session, message: Message) -> Any:
+        """Call a handler, inside a span if this message is sampled."""
+        tracing = self._tracing
+        if tracing is not None and tracing.sampled(message):
+            return tracing.handle(
+                session, message, partial(route.call, session, message), pattern=route.pattern
+            )
+        return route.call(session, message)
+
+    def answer(self, session: Session, message: Message, result: Any) -> None:
+        """Send what a handler returned, if it was asked for."""
+        if message.id is None or session.closed is not None:
+            return
+        try:
+            session.reply(message, result)
+        except TypeError as error:
+            self.failed(session, message, error)
+
+    def failed(self, session: Session, message: Message, error: BaseException) -> None:
+        """Answer a message that was refused or whose handler raised. Details stay in the log."""
+        if isinstance(error, Rejected):
+            refusal = error
+            self._counters.drop("rejected")
+        elif isinstance(error, UndecodableError):
+            refusal = Rejected("undecodable", f"the payload: {error}")
+        else:
+            refusal = Rejected(
+                "handler_failed", f"the handler of {message.type[:128]!r} failed; the server's log says why"
+            )
+            _log.error("handler of %r failed (session %s)", message.type, session.id, exc_info=error)
+        if session.closed is None:
+            session.answer_error(message, refusal)
+
+    def _find(self, type_: str) -> Route | None:
+        """Find the handler whose pattern is the longest match, and remember it."""
+        route = next((route for prefix, route in self._prefixes if type_.startswith(prefix)), None)
+        if len(self._known) < REMEMBERED:
+            self._known[type_] = route
+        return route
+
+    def _published(
+        self, session: Session, message: Message, result: Position | Awaitable[Position | None] | None
+    ) -> None:
+        """Confirm a publication to whoever asked for it, once the broker has it."""
+        if result is None or isinstance(result, Position):
+            session.reply(message, _where(result))
+            return
+
+        async def confirm() -> None:
+            try:
+                self.answer(session, message, _where(await result))
+            except Exception as error:  # noqa: BLE001 - the broker's failure is the publisher's news
+                self.failed(session, message, error)
+
+        session.manager.app.spawn(confirm(), name="publish")
+
+
+def _where(position: Position | None) -> dict[str, Any] | None:
+    return None if position is None else {"offset": position.offset, "epoch": position.epoch}

@@ -1,0 +1,352 @@
+"""The manager: all sessions of this node, and what a program says to them.
+
+Transports bring connections here (`add_connection`), the greeter gives them sessions, the heartbeat takes away what
+is dead. This file is the public face, and the end of things: a connection that is lost, a session that is over.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from rtcore.connection import Connection
+from rtcore.delivery import Audience, Flusher
+from rtcore.errors import Rejected
+from rtcore.greeter import Greeter
+from rtcore.heartbeat import Heartbeat
+from rtcore.spi.rooms import Rooms
+from rtcore.telemetry import Counters, Metrics
+from rtcore.wire.codes import CODES
+from rtcore.wire.errors import BadControlError
+from rtcore.wire.format import Format
+from rtcore.wire.hello import field
+from rtcore.wire.message import Message
+
+if TYPE_CHECKING:
+    from rtcore.app import App
+    from rtcore.inbound import Inbound
+    from rtcore.session import Session
+    from rtcore.spi.auth import Identity
+    from rtcore.spi.broker import Position
+    from rtcore.spi.codec import Codec
+    from rtcore.spi.compressor import Compressor
+    from rtcore.spi.transport import Framing, Handshake, Link
+
+_log = logging.getLogger("rtcore.manager")
+
+#: Ended sessions whose end can still be explained to a client that asks for one of them.
+TOMBSTONES: Final = 10_000
+
+
+class RealtimeManager:
+    """Sessions and delivery. `app.manager`.
+
+    Attributes:
+        options: the kernel's settings.
+        counters: plain integers that metrics read.
+        flusher: writes what is pending, once per loop turn.
+        inbound: the chain and the handlers; replaced as a whole when they change.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.options = app.options
+        self.max_message_size = app.options.max_message_size
+        self.ack_every = max(1, app.options.message_buffer_size // 4)
+        self.counters = Counters(app.clock)
+        self.flusher = Flusher()
+        self.inbound: Inbound
+        self.heartbeat = Heartbeat(self)
+        self.greeter = Greeter(self)
+        self.draining = False
+        self._everyone = Audience(self.flusher)
+        self._sessions: dict[str, Session] = {}
+        self._attached = 0
+        self._detached: dict[Session, None] = {}
+        self._detached_by: dict[str, int] = {}
+        self._tombstones: OrderedDict[str, str] = OrderedDict()
+        self._formats: dict[tuple[str, str | None, int], Format] = {}
+
+    # -- what a program says ---------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """All sessions of this node by id, attached or not. A live view: do not keep an iterator over a pause."""
+        return self._sessions
+
+    @property
+    def rooms(self) -> Collection[str]:
+        """The rooms that have a member on this node; empty without a rooms plugin."""
+        rooms = self.app.find(Rooms)
+        return rooms.rooms() if rooms is not None else ()
+
+    def send_to_connection(self, session_id: str, message: Message) -> bool:
+        """Send a message to one session, attached or not. False if there is no such session."""
+        session = self._sessions.get(session_id)
+        return session is not None and session.post(message)
+
+    def broadcast(self, message: Message, *, exclude: Session | str | None = None) -> int:
+        """Send a message to every session of this node but one; return to how many."""
+        tracing = self.app.tracing
+        if tracing is not None:
+            tracing.publish(message, len(self._everyone))
+        return self._everyone.publish(message, exclude=self._one(exclude))
+
+    def send_to_room(
+        self, room: str, message: Message, *, exclude: Session | str | None = None
+    ) -> Position | Awaitable[Position | None] | None:
+        """Publish a message to a room's members, on every node; the answer is the broker's.
+
+        Raises:
+            Rejected: `no_rooms`, when no rooms plugin is installed; `bad_room`.
+        """
+        return self._rooms().send(room, message, exclude=self._one(exclude))
+
+    async def join_room(self, session: Session | str, room: str) -> None:
+        """Make a session a member of a room.
+
+        Raises:
+            Rejected: `unknown_session`, or what `Rooms.join` raises.
+        """
+        member = self._one(session)
+        if member is None:
+            raise Rejected("unknown_session")
+        await self._rooms().join(member, room)
+
+    def leave_room(self, session: Session | str, room: str) -> bool:
+        """End a membership; say whether there was one."""
+        member = self._one(session)
+        return member is not None and self._rooms().leave(member, room)
+
+    def disconnect(self, session_id: str, reason: str = "kicked") -> bool:
+        """End a session and tell its client why: a close code's name, or a sentence (then the code is `kicked`).
+
+        Returns:
+            False if there is no such session.
+        """
+        session = self._sessions.get(session_id)
+        if session is None:
+            return False
+        if reason in CODES and CODES[reason].number:
+            self.close_session(session, reason)
+        else:
+            self.close_session(session, "kicked", reason)
+        return True
+
+    def get_metrics(self) -> Metrics:
+        """Return how things stand: counts, drops by reason, per transport."""
+        return self.counters.snapshot()
+
+    def audience(self) -> Audience:
+        """Make an empty set of sessions that can be spoken to together; for features such as rooms."""
+        return Audience(self.flusher)
+
+    # -- what transports say ---------------------------------------------------------------------------
+
+    def add_connection(
+        self, link: Link, handshake: Handshake, *, identity: Identity | None = None
+    ) -> Connection:
+        """Take a new connection. It has `hello_timeout` seconds to say hello.
+
+        Args:
+            link: the transport's end of it.
+            handshake: what the transport knows.
+            identity: from `authenticate`, if the transport asked before it accepted.
+
+        Raises:
+            Rejected: `going_away`, `too_many_greetings`, `server_full` or `unsupported_codec`; nothing was
+                allocated, and the transport refuses in its own way.
+        """
+        if self.draining:
+            raise self._refused("going_away", 1.0)
+        if self.greeter.full:
+            raise self._refused("too_many_greetings", 1.0)
+        if self._attached >= self.options.max_connections + self.options.max_greetings:
+            raise self._refused("server_full", 5.0)
+        connection = Connection(self, link, handshake, self.greeter.codec(handshake))
+        connection.identity = identity
+        self.greeter.expect(connection)
+        self.counters.transport(handshake.transport).connections += 1
+        return connection
+
+    async def authenticate(self, handshake: Handshake) -> Identity | None:
+        """Ask the authenticators about what is in the handshake. `None`: no credentials that any of them knows.
+
+        Raises:
+            Rejected: `unauthenticated` or `forbidden`.
+        """
+        return await self.greeter.authenticate(handshake)
+
+    def find(self, fields: Mapping[str, Any]) -> Connection:
+        """Find the connection that a POST or a poll belongs to, from the fields of its `send` or `poll` item.
+
+        Raises:
+            Rejected: `bad_control`; `unknown_session`, also when the secret is wrong; `superseded`, when a newer
+                attach has taken the session; `going_away`, when the connection was given up meanwhile.
+        """
+        try:
+            name = field("item", fields, "session", str)
+            secret = field("item", fields, "secret", str)
+            attach = field("item", fields, "attach", int)
+        except BadControlError as error:
+            raise Rejected("bad_control", str(error)) from error
+        session = self._sessions.get(name)
+        if session is None or not session.knows(secret):
+            raise Rejected("unknown_session")
+        if attach < session.attach:
+            raise Rejected("superseded", details={"attach": session.attach})
+        if session.connection is None or attach > session.attach:
+            raise Rejected("going_away", "this connection was given up; attach again")
+        return session.connection
+
+    def connection_lost(self, connection: Connection, code: str) -> None:
+        """A transport connection is gone. Its session, if it has not moved on, waits for another one."""
+        self.greeter.forget(connection)
+        self.counters.transport(connection.handshake.transport).connections -= 1
+        session = connection.session
+        if session is None or not session.hears(connection):
+            return
+        session.fall_behind(connection)
+        session.detach(connection)
+        self._attached -= 1
+        _log.debug("session %s lost its connection: %s", session.id, code)
+        self._wait_for(session)
+
+    # -- the life of sessions: called by the greeter and the heartbeat ----------------------------------------
+
+    def add_session(self, session: Session) -> None:
+        """A session was made."""
+        self._sessions[session.id] = session
+        self._everyone.add(session)
+        self.counters.sessions_opened += 1
+
+    def came_back(self, session: Session, *, was_attached: bool) -> None:
+        """A session has a connection. Keeps the counts of who has one and who waits."""
+        if not was_attached:
+            self._attached += 1
+            self._no_longer_waiting(session)
+        session.left = None
+
+    @property
+    def full(self) -> bool:
+        """`max_connections` sessions have a connection."""
+        return self._attached >= self.options.max_connections
+
+    def session_confirmed(self, session: Session) -> None:
+        """The client has used its connection, so its welcome has arrived."""
+        self.greeter.confirmed(session)
+
+    def ack_later(self, session: Session) -> None:
+        """Within a second, tell this client what has arrived."""
+        self.heartbeat.ack_later(session)
+
+    def why_gone(self, session_id: str) -> str:
+        """Say why a session is not here, as one of the reasons of `welcome`."""
+        node = session_id.partition(".")[0]
+        if node != self.app.node:
+            return "node_lost"
+        return self._tombstones.get(session_id, "unknown")
+
+    def close_session(self, session: Session, code: str, reason: str = "") -> None:
+        """End a session: deliver what is pending, say why, cancel its handlers. Again is harmless."""
+        if session.closed is not None:
+            return
+        connection = session.connection
+        if connection is not None:
+            self.flusher.write(session)
+            self._attached -= 1
+            connection.close(code, reason)
+        session.end(code)
+        self._no_longer_waiting(session)
+        self.greeter.confirmed(session)
+        del self._sessions[session.id]
+        self._everyone.discard(session)
+        self.counters.sessions_closed += 1
+        self._tombstones[session.id] = {"session_expired": "expired", "evicted": "evicted"}.get(
+            code, "unknown"
+        )
+        while len(self._tombstones) > TOMBSTONES:
+            self._tombstones.popitem(last=False)
+        self.app.observe("rtcore_session_closed", session=session, reason=code)
+
+    def expire(self, session: Session, left: float) -> None:
+        """A detached session's time is up, unless it came back or left again since."""
+        if session.left == left:
+            self.close_session(session, "session_expired")
+
+    def format(self, codec: Codec, compressor: Compressor | None, framing: Framing) -> Format:
+        """Return the one `Format` for a combination; audiences share encoded bytes by its identity."""
+        key = (codec.name, compressor.name if compressor is not None else None, id(framing))
+        form = self._formats.get(key)
+        if form is None:
+            threshold = self.options.compression_threshold
+            form = self._formats[key] = Format(codec, framing, compressor=compressor, threshold=threshold)
+        return form
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Close everything that is still connected with `going_away`: clients resume elsewhere, or here later."""
+        self.flusher.drain()
+        self.greeter.stop()
+        for session in list(self._sessions.values()):
+            connection = session.connection
+            if connection is not None:
+                connection.close("going_away", retry_after=random.uniform(0.1, 1.0))  # noqa: S311 - a spread
+            session.end("going_away")
+            self.app.observe("rtcore_session_closed", session=session, reason="going_away")
+        self.counters.sessions_closed += len(self._sessions)
+        self._sessions.clear()
+        self._attached = 0
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _wait_for(self, session: Session) -> None:
+        """Keep a detached session for a while, within the caps."""
+        now = self.app.clock()
+        session.left = now
+        if session.closed is not None:
+            return
+        options = self.options
+        if options.session_ttl == 0 or options.max_detached == 0:
+            self.close_session(session, "session_expired")
+            return
+        self._detached[session] = None
+        subject = session.identity.subject
+        if not session.identity.anonymous:
+            mine = self._detached_by[subject] = self._detached_by.get(subject, 0) + 1
+            if mine > options.max_detached_per_identity:
+                self._evict(next(s for s in self._detached if s.identity.subject == subject))
+        if len(self._detached) > options.max_detached:
+            self._evict(next(iter(self._detached)))
+        self.heartbeat.expire_later(session, now, confirmed=not self.greeter.is_unconfirmed(session))
+
+    def _evict(self, session: Session) -> None:
+        self.close_session(session, "evicted")
+
+    def _no_longer_waiting(self, session: Session) -> None:
+        if session not in self._detached:
+            return
+        del self._detached[session]
+        subject = session.identity.subject
+        if subject in self._detached_by:
+            self._detached_by[subject] -= 1
+            if not self._detached_by[subject]:
+                del self._detached_by[subject]
+
+    def _refused(self, code: str, retry_after: float) -> Rejected:
+        self.counters.refuse(code)
+        # Spread out, or all who were refused together come back together.
+        return Rejected(code, retry_after=retry_after * random.uniform(0.5, 1.5))  # noqa: S311 - a spread
+
+    def _rooms(self) -> Rooms:
+        rooms = self.app.find(Rooms)
+        if rooms is None:
+            raise Rejected("no_rooms")
+        return rooms
+
+    def _one(self, session: Session | str | None) -> Session | None:
+        return self._sessions.get(session) if isinstance(session, str) else session
