@@ -1,0 +1,140 @@
+"""Items as JSON, one per line.
+
+Rule: the envelope is decoded, the payload is not. `payload` stays the bytes that it came in, checked for being
+JSON in UTF-8 but not turned into objects, so that a relayed message is never decoded by the server.
+
+Costs of one message of 120 bytes (CPython 3.11): `decode` 620 ns, of which msgspec's own part is 160;
+`encode` 220 ns. What was measured and lost is said where it would stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Raw
+
+from rtcore.spi.codec import Item
+from rtcore.wire.control import Control, Undecodable
+from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
+from rtcore.wire.format import MAX_ITEMS
+from rtcore.wire.message import Message, Priority, from_wire
+from rtcore_json.typed import TypedJson
+
+_MAP: Final = ord("{")
+_ARRAY: Final = ord("[")
+_NEWLINE: Final = ord("\n")
+#: Characters of an `Undecodable`'s reason: it goes back to the sender, and may quote what was sent.
+_REASON_MAX: Final = 200
+
+_Type = Annotated[str, Meta(min_length=1, max_length=128)]
+_Name = Annotated[str, Meta(max_length=256)]
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class _Envelope(msgspec.Struct, omit_defaults=True, gc=False):
+    """The map of a message, in both directions. Keys that are not here are ignored."""
+
+    type: _Type
+    id: _Name | None = None
+    re: _Name | None = None
+    room: _Name | None = None
+    priority: Priority = "normal"
+    sender: _Name | None = None
+    offset: _Count | None = None
+    epoch: _Name | None = None
+    timestamp: float | None = None
+    version: _Count = 0
+    trace: _Name | None = None
+    payload: Raw = Raw()
+
+
+class _Outgoing(_Envelope, omit_defaults=True, gc=False):
+    """The same map when the payload is an object that is still to be encoded."""
+
+    payload: Any = None
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_any = msgspec.json.Decoder().decode
+_decode_control = msgspec.json.Decoder(tuple[str, dict[str, Any]]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class JsonCodec(TypedJson):
+    """See `rtcore.spi.codec.Codec`. A text codec: it fits every transport."""
+
+    name = "json"
+    binary = False
+    content_type = "application/json"
+
+    def encode(self, message: Message) -> bytes:
+        m = message
+        if m.raw is not None and m.raw_codec is self:
+            payload: Any = Raw(m.raw)
+        else:
+            payload = m.payload
+        # One struct for all messages. Joining bytes by hand wins 80 ns for a reply, which has three fields, and
+        # loses as much for a room message, which has five; a dict is slower than both.
+        envelope = _Outgoing(
+            m.type, m.id, m.re, m.room, m.priority, m.sender, m.offset, m.epoch, m.timestamp, m.version, m.trace,
+            payload,
+        )  # fmt: skip
+        try:
+            return _encode(envelope)
+        except (RecursionError, ValueError) as error:
+            raise TypeError(f"JSON cannot express the payload: {error}") from error
+
+    def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
+        return _encode((name, fields))
+
+    def join(self, items: Sequence[bytes]) -> bytes:
+        return b"\n".join(items)
+
+    def decode(self, frame: bytes) -> Sequence[Item]:
+        # Nearly every frame is one message. `in` with a number is a memchr; with bytes it is six times as slow.
+        if frame and frame[0] == _MAP and _NEWLINE not in frame:
+            return (self._message(frame),)
+        items: list[Item] = []
+        for line in frame.split(b"\n", MAX_ITEMS):
+            item = line.strip(b" \t\r")
+            if not item:
+                continue
+            if len(items) == MAX_ITEMS:
+                raise FrameError(f"more than {MAX_ITEMS} items in a frame")
+            if item[0] == _MAP:
+                items.append(self._message(item))
+            elif item[0] == _ARRAY:
+                items.append(_control(item))
+            else:
+                raise FrameError("an item is neither a JSON object (a message) nor a JSON array (control)")
+        return items
+
+    def decode_payload(self, raw: bytes) -> Any:
+        try:
+            return _decode_any(raw)
+        except (ValueError, RecursionError) as error:
+            raise UndecodableError(str(error)[:_REASON_MAX]) from error
+
+    def _message(self, item: bytes) -> Message | Undecodable:
+        try:
+            if not item.isascii():
+                # msgspec skips over the payload without a look at its encoding, and others will be sent it.
+                item.decode()
+            e = _decode_envelope(item)
+        except (ValueError, RecursionError) as error:
+            return Undecodable(str(error)[:_REASON_MAX])
+        # `bytes` copies: the raw payload points into the frame, whose memory may be the transport's.
+        return from_wire(
+            e.type, e.id, e.re, e.room, e.priority, e.sender, e.offset, e.epoch, e.timestamp, e.version, e.trace,
+            bytes(e.payload) or None, self,
+        )  # fmt: skip
+
+
+def _control(item: bytes) -> Control:
+    try:
+        name, fields = _decode_control(item)
+    except (ValueError, RecursionError) as error:
+        raise BadControlError(f"a control item is not [name, map]: {str(error)[:_REASON_MAX]}") from error
+    return Control(name, fields)

@@ -1,0 +1,101 @@
+"""Payloads checked against types, with msgspec: straight from JSON, or from objects that another codec made.
+
+dataclasses, attrs classes (their validators run), `msgspec.Struct`, TypedDict, NamedTuple, enums, unions, and the
+builtin types; `Annotated[…, msgspec.Meta(…)]` for bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from rtcore.errors import PayloadError
+
+#: What a codec may have decoded already, beside JSON's own types.
+_BUILTIN: Final = (bytes, bytearray, datetime, date, time, timedelta, Decimal, UUID)
+
+_PATH = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
+_GIVEN = re.compile(r"(?P<expected>Expected .+?), got (?P<given>.+)", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<field>.+)`", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.+)`", re.DOTALL)
+
+
+class TypedJson:
+    """See `rtcore.spi.codec.TypedCodec`."""
+
+    def __init__(self) -> None:
+        # One per type that a handler declares: as many as the program has.
+        self._decoders: dict[Any, Callable[[bytes], Any]] = {}
+
+    def decode_typed(self, raw: bytes, type_: type[Any]) -> Any:
+        decode = self._decoders.get(type_)
+        if decode is None:
+            decode = self._decoders[type_] = msgspec.json.Decoder(type_, dec_hook=_cannot_make).decode
+        try:
+            return decode(raw)
+        except (ValueError, RecursionError) as error:
+            raise _explained(error, lambda: msgspec.json.decode(raw)) from error
+
+
+class MsgspecConverter:
+    """See `rtcore.spi.codec.Converter`."""
+
+    def convert(self, payload: object, type_: type[Any]) -> Any:
+        try:
+            return msgspec.convert(payload, type_, builtin_types=_BUILTIN, dec_hook=_cannot_make)
+        except (ValueError, RecursionError) as error:
+            raise _explained(error, lambda: payload) from error
+
+
+def _cannot_make(type_: type[Any], given: object) -> Any:
+    # NotImplementedError is what msgspec hands through: this is the program's mistake and not the payload's.
+    raise NotImplementedError(
+        f"msgspec cannot make a {type_.__name__} of a payload; declare a dataclass, say"
+    )
+
+
+def _explained(error: Exception, payload: Callable[[], object]) -> PayloadError:
+    """Take msgspec's sentence apart: where, what was expected, what was given.
+
+    What is wrong in the value itself (a bound, an enum) leaves the value out of the sentence; it is looked up.
+    """
+    text = str(error)
+    path = ""
+    if found := _PATH.search(text):
+        path = found["path"].removeprefix(".")
+        text = text[: found.start()]
+    if found := _MISSING.fullmatch(text):
+        return PayloadError(f"{path}.{found['field']}".removeprefix("."), "a required field", "nothing")
+    if found := _UNKNOWN.fullmatch(text):
+        return PayloadError(
+            f"{path}.{found['field']}".removeprefix("."), "no such field", _shown(found["field"])
+        )
+    if found := _GIVEN.fullmatch(text):
+        return PayloadError(path, found["expected"].removeprefix("Expected "), found["given"])
+    try:
+        given = _shown(_at(payload(), path))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        given = "something else"
+    return PayloadError(path, text.removeprefix("Expected ")[:200], given)
+
+
+def _at(value: Any, path: str) -> object:
+    """Follow a path such as `items[2].price`.
+
+    >>> _at({"items": [{"price": 1}]}, "items[0].price")
+    1
+    """
+    for key, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        value = value[key] if key else value[int(index)]
+    return value
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
