@@ -1,0 +1,79 @@
+"""What a refusal is in HTTP: a status, when to come back, and a body that is a frame with one `error` item.
+
+Rule: the body of a refusal is JSON whatever was asked for, and the same control item that a session would get, so that
+a client reads both with the same eyes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+from aiohttp import web
+
+from rtcore.errors import Rejected
+
+#: Status by code; everything else that a client did wrong is 400.
+STATUS: Final[dict[str, int]] = {
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "origin_refused": 403,
+    "kicked": 403,
+    "unknown_session": 404,
+    "session_expired": 404,
+    "session_closed": 404,
+    "bye": 404,
+    "timeout": 408,
+    "superseded": 409,
+    "stale_attach": 409,
+    "stale_poll": 409,
+    "gap": 409,
+    "message_too_big": 413,
+    "unsupported_codec": 415,
+    "rate_limited": 429,
+    "too_many_requests": 429,
+    "internal": 500,
+    "going_away": 503,
+    "server_full": 503,
+    "too_many_greetings": 503,
+    "too_many_attaches": 503,
+}
+
+#: Seconds; for a 429 or 503 that names none.
+RETRY_AFTER: Final = 1
+
+
+def status_of(refusal: Rejected) -> int:
+    """Return the status of a refusal; an application's own codes count as `forbidden`.
+
+    >>> status_of(Rejected("server_full")), status_of(Rejected("bad_hello")), status_of(Rejected("app:no"))
+    (503, 400, 403)
+    """
+    return STATUS.get(refusal.row.name, 400)
+
+
+def headers_of(refusal: Rejected) -> dict[str, str]:
+    """Return the headers that a refusal asks for."""
+    status = status_of(refusal)
+    made = {"Cache-Control": "no-store"}
+    if status in {429, 503}:
+        made["Retry-After"] = str(max(1, math.ceil(refusal.retry_after or RETRY_AFTER)))
+    elif status == 401:
+        made["WWW-Authenticate"] = "Bearer"
+    return made
+
+
+def refuse(refusal: Rejected) -> web.Response:
+    """Make a response of a refusal: `["error", {"code": …, "reason": …, …}]`."""
+    return answer(["error", refusal.fields()], status=status_of(refusal), headers=headers_of(refusal))
+
+
+def answer(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Make a JSON response, never cached."""
+    return web.Response(
+        body=json.dumps(body, default=str).encode(),
+        status=status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        content_type="application/json",
+    )

@@ -1,0 +1,184 @@
+"""What a client may cost before it is known: the head of a request within its time, and a file descriptor to spare.
+
+Rule: no timer and no task per connection. One sweep looks at all that aiohttp still holds; connections that were
+handed over (WebSockets) are not among them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import math
+import os
+import resource
+import socket
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from aiohttp.web_protocol import RequestHandler
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.web_server import Server
+
+_NO_FILES: Final = b'["error",{"code":"server_full","reason":"no file descriptor is left"}]'
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(_NO_FILES), _NO_FILES)
+)
+
+
+#: Of a connection that is gone; never too late.
+_GONE: Final = math.inf
+
+
+class Flow(Protocol):
+    """Who wants to know how the write buffer of a connection fills, and when it is gone."""
+
+    def pause(self) -> None:
+        """More than the high-water mark waits."""
+
+    def resume(self) -> None:
+        """It has drained to the low-water mark."""
+
+    def lost(self) -> None:
+        """The connection is gone: aiohttp tells a handler that only waits of nothing."""
+
+
+class Guarded(RequestHandler):
+    """aiohttp's protocol for one connection, which remembers since when it has waited for a head.
+
+    Attributes:
+        head_since: seconds on the loop's clock; `None` between two requests and while one is handled.
+        flow: told when the write buffer passes its marks; set it with `watch_writes`.
+    """
+
+    __slots__ = ("_handled", "_room", "flow", "head_since")
+
+    def __init__(self, server: Server, room: Room, **options: object) -> None:
+        super().__init__(server, **options)  # type: ignore[arg-type]  # aiohttp's own keyword arguments, passed on
+        self._room = room
+        self._handled = 0
+        self.flow: Flow | None = None
+        self.head_since: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, unless it uses up the last file descriptors."""
+        super().connection_made(transport)
+        self._room.enter()
+        self.head_since = self._loop.time()
+        if self._room.scarce(transport):
+            cast(asyncio.Transport, transport).write(_BUSY)
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone, or it is somebody else's from here on."""
+        super().connection_lost(exc)
+        if self.flow is not None:
+            self.flow.lost()
+        if self.head_since is not _GONE:
+            self.head_since = _GONE
+            self._room.leave()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; the first ones after a request begin the next head."""
+        if self.head_since is None and not self._handled:
+            self.head_since = self._loop.time()
+        super().data_received(data)
+
+    def request_began(self) -> None:
+        """A head is whole."""
+        self._handled += 1
+        self.head_since = None
+
+    def request_ended(self) -> None:
+        """Its handler is done."""
+        self._handled -= 1
+
+    def pause_writing(self) -> None:
+        """More waits to be written than the high-water mark."""
+        super().pause_writing()
+        if self.flow is not None:
+            self.flow.pause()
+
+    def resume_writing(self) -> None:
+        """What waited has gone, down to the low-water mark."""
+        super().resume_writing()
+        if self.flow is not None:
+            self.flow.resume()
+
+
+def watch_writes(request: web.Request, flow: Flow | None) -> None:
+    """Let `flow` hear when the write buffer behind a streamed response fills, drains or is gone; `None` ends it."""
+    protocol = request.protocol
+    if isinstance(protocol, Guarded):
+        protocol.flow = flow
+
+
+class Room:
+    """Who is inside, and how many file descriptors are left: the lowest free number is handed out, so a high one tells.
+
+    Args:
+        spare: descriptors that stay free for files, the broker and the next restart.
+    """
+
+    def __init__(self, spare: int) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+                soft = hard
+            except (ValueError, OSError):
+                pass
+        limit = 1 << 30 if soft == resource.RLIM_INFINITY else soft
+        self._soft = max(limit - spare, 16)
+        self._hard = max(limit - spare // 4, 24)
+        self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def enter(self) -> None:
+        """A connection began."""
+        self._inside += 1
+        self._empty.clear()
+
+    def leave(self) -> None:
+        """It ended, or was handed over."""
+        self._inside -= 1
+        if not self._inside:
+            self._empty.set()
+
+    async def wait_empty(self) -> None:
+        """Wait until none is left: after `close` on a transport its socket still has a last thing or two to say."""
+        await self._empty.wait()
+
+    def scarce(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether this connection has one of the last descriptors: it gets an answer, and no more."""
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        return sock is not None and sock.fileno() >= self._soft
+
+    def gone(self, listening: int) -> bool:
+        """Whether not even an answer can be afforded. Asked before a TLS handshake, which may take its time.
+
+        aiofastnet's accept loop does not survive running out; a number is asked for and given back instead.
+        """
+        try:
+            number = fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, 0)
+        except OSError:
+            return True
+        os.close(number)
+        return number >= self._hard
+
+
+async def sweep(server: Server, *, header_timeout: float) -> None:
+    """Close the connections whose head takes longer than `header_timeout` seconds. Runs until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(min(1.0, header_timeout / 4))
+        limit = loop.time() - header_timeout
+        for connection in server.connections:
+            if (
+                isinstance(connection, Guarded)
+                and connection.head_since is not None
+                and connection.head_since < limit
+            ):
+                connection.force_close()

@@ -1,0 +1,234 @@
+"""The one port: an aiohttp application behind aiofastnet's server, or the event loop's own.
+
+Rule: it opens last and closes first. aiohttp parses, routes and answers; it never listens itself, so that the server
+underneath can be the quicker one and so that a connection can be handed over to another parser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import aiofastnet
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.web_server import Server
+
+from rtcore.errors import PluginError, Rejected
+from rtcore_http import tls
+from rtcore_http.answers import refuse
+from rtcore_http.guard import Guarded, Room, sweep
+from rtcore_http.health import healthz, readyz
+from rtcore_http.keys import APP, NETWORKS, ORIGINS, SETTINGS
+from rtcore_http.origins import Origins, Verdict
+from rtcore_http.routes import Route
+from rtcore_http.settings import HttpSettings
+from rtcore_http.upstream import PATH as SEND_PATH
+from rtcore_http.upstream import send
+
+if TYPE_CHECKING:
+    from rtcore.app import App
+
+_log = logging.getLogger("rtcore.http")
+_access = logging.getLogger("rtcore.http.access")
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line per request: who, what, status, seconds. No query: there may be a secret in it."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write the line."""
+        self.logger.info(
+            "%s %s %s %d %.3f", request.remote, request.method, request.path, response.status, time
+        )
+
+
+Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+OWN = (
+    Route("GET", "/healthz", healthz),
+    Route("HEAD", "/healthz", healthz),
+    Route("GET", "/readyz", readyz),
+    Route("HEAD", "/readyz", readyz),
+    Route("POST", SEND_PATH, send),
+)
+
+
+class Port:
+    """Opens and closes the port. `app.get(Http)` finds it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._addresses: list[tuple[str, int]] = []
+        self._scheme = "http"
+        self._room: Room | None = None
+        self._stop_timeout = 0.0
+
+    @property
+    def port(self) -> int:
+        """The port that is open; 0 while there is none."""
+        return self._addresses[0][1] if self._addresses else 0
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Where it listens."""
+        return [
+            f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+            for host, port in self._addresses
+        ]
+
+    async def open(self, settings: HttpSettings, routes: Sequence[Route]) -> None:
+        """Put the routes together and listen.
+
+        Raises:
+            PluginError: the address cannot be listened on, TLS cannot be set up, or two routes are the same.
+        """
+        context = tls.context(settings)
+        self._scheme = "https" if context else "http"
+        self._stop_timeout = settings.stop_timeout
+        self._room = Room(settings.spare_files)
+        runner = self._runner = web.AppRunner(
+            application(self._app, settings, routes), shutdown_timeout=settings.stop_timeout, access_log=None
+        )
+        await runner.setup()
+        server = runner.server
+        assert server is not None  # noqa: S101 - set up in the line above
+        try:
+            listener = await self._listen(server, self._room, settings, context)
+        except OSError as error:
+            await runner.cleanup()
+            raise PluginError(
+                "http",
+                f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}",
+                mend="free it, or choose another with `http.port` or `--port`",
+            ) from error
+        self._listener = listener
+        self._addresses = [sock.getsockname()[:2] for sock in listener.sockets]
+        self._sweeper = self._app.spawn(
+            sweep(server, header_timeout=settings.header_timeout), name="http header timeouts"
+        )
+        for url in self.urls:
+            _log.info("listening on %s", url)
+
+    async def close(self) -> None:
+        """Close the port, end what still hangs on it, and wait until all of it is gone."""
+        listener, self._listener = self._listener, None
+        runner, self._runner = self._runner, None
+        sweeper, self._sweeper = self._sweeper, None
+        room, self._room = self._room, None
+        self._addresses = []
+        if listener is not None:
+            listener.close()
+        if sweeper is not None:
+            sweeper.cancel()
+        if runner is not None:
+            await runner.cleanup()
+        # Not the listener's `wait_closed`: it waits for sockets that were handed over, too, which have other owners.
+        if room is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(room.wait_empty(), self._stop_timeout + 1.0)
+
+    async def _listen(
+        self, server: Server, room: Room, settings: HttpSettings, context: ssl.SSLContext | None
+    ) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        listening: list[int] = []
+        options = {
+            "loop": loop,
+            "keepalive_timeout": settings.keepalive_timeout,
+            "max_line_size": settings.max_header_size,
+            "max_field_size": settings.max_header_size,
+            "max_headers": settings.max_headers,
+            "lingering_time": 1.0,  # seconds for a client to see why its body is not wanted
+            "auto_decompress": False,
+            "access_log": _access if settings.access_log else None,
+            "access_log_class": AccessLog,
+        }
+
+        def guarded() -> Guarded:
+            if listening and room.gone(listening[0]):
+                raise ConnectionRefusedError("no file descriptor left")
+            return Guarded(server, room, **options)
+
+        known: dict[str, Any] = {"backlog": settings.backlog}
+        if context is not None:
+            known["ssl"] = context
+            known["ssl_handshake_timeout"] = settings.tls_timeout
+            known["ssl_shutdown_timeout"] = settings.stop_timeout
+        if settings.server == "asyncio":
+            return await loop.create_server(guarded, settings.host, settings.port, **known)
+        listener = await aiofastnet.create_server(loop, guarded, settings.host, settings.port, **known)
+        listening.append(listener.sockets[0].fileno())
+        return listener
+
+
+def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> web.Application:
+    """Make the aiohttp application: our routes and theirs, CORS, refusals.
+
+    Raises:
+        PluginError: two routes have the same method and path.
+    """
+    made = web.Application(middlewares=[_answer], client_max_size=app.options.max_message_size)
+    origins = Origins(settings.origins, max_age=settings.preflight_max_age)
+    made[APP] = app
+    made[SETTINGS] = settings
+    made[ORIGINS] = origins
+    made[NETWORKS] = tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies)
+    seen: set[tuple[str, str]] = set()
+    for method, path, handler in (*OWN, *routes):
+        if (method, path) in seen:
+            raise PluginError(
+                "http", f"two routes for {method} {path}", mend="disable the plugin that should not have it"
+            )
+        seen.add((method, path))
+        made.router.add_route(method, path, handler)
+
+    async def dress(request: web.Request, response: web.StreamResponse) -> None:
+        """Add what every response has, 101 and streams among them."""
+        response.headers["Server"] = "rtcore"  # without versions of what is underneath
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        for name, value in origins.headers(request).items():
+            response.headers.setdefault(name, value)
+
+    made.on_response_prepare.append(dress)
+    return made
+
+
+@web.middleware
+async def _answer(request: web.Request, handler: Next) -> web.StreamResponse:
+    """Preflights, refusals and failures; everything else is the route's."""
+    protocol = request.protocol
+    if isinstance(protocol, Guarded):
+        protocol.request_began()
+    try:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return _preflight(request)
+        return await handler(request)
+    except Rejected as refusal:
+        return refuse(refusal)
+    except (web.HTTPException, asyncio.CancelledError, ConnectionError):
+        raise
+    except Exception:  # noqa: BLE001 - a route is a plugin's own code; it is logged
+        _log.exception("%s %s failed", request.method, request.path)
+        return refuse(Rejected("internal"))
+    finally:
+        if isinstance(protocol, Guarded):
+            protocol.request_ended()
+
+
+def _preflight(request: web.Request) -> web.StreamResponse:
+    unmatched = request.match_info.http_exception
+    if not isinstance(unmatched, web.HTTPMethodNotAllowed):
+        return refuse(Rejected("forbidden", "no such path")) if unmatched else web.Response(status=204)
+    origins = request.app[ORIGINS]
+    if origins.judge(request) is Verdict.REFUSED:
+        return refuse(Rejected("origin_refused"))
+    return web.Response(status=204, headers=origins.preflight(unmatched.allowed_methods))

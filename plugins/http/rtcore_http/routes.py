@@ -1,0 +1,41 @@
+"""Routes: what other plugins put on the port, and the hook by which they do.
+
+from rtcore.hooks import hookimpl
+from rtcore_http.routes import Route
+
+@hookimpl
+def rtcore_http_routes(app):
+    return [Route("GET", "/hello", hello)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiohttp import web
+
+from rtcore.hooks import hookspec
+
+if TYPE_CHECKING:
+    from rtcore.app import App
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Route(NamedTuple):
+    """One way in: a method (`"*"` for any), a path in aiohttp's syntax, and what answers.
+
+    The handler may raise `Rejected`, which becomes a JSON body and a status (`rtcore_http.answers`). CORS and the
+    preflight of the path are the port's business; a handler that changes anything on behalf of a cookie asks
+    `rtcore_http.handshake.check_origin` first.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+
+
+@hookspec
+def rtcore_http_routes(app: App) -> Sequence[Route]:  # type: ignore[empty-body]  # a specification has none
+    """Fires once, before the port opens: return routes. Two for the same method and path are refused."""

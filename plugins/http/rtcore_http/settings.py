@@ -1,0 +1,124 @@
+"""The `[http]` section of the settings."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+from attrs import validators as v
+
+
+def _help(text: str, unit: str = "") -> dict[str, Any]:
+    return {"help": text, "unit": unit} if unit else {"help": text}
+
+
+def _origins(_: object, field: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    for origin in value:
+        scheme, _, rest = origin.partition("://")
+        if origin != "*" and (not scheme or not rest or "/" in rest):
+            raise ValueError('origins such as "https://example.org", without a path, or "*"')
+
+
+def _networks(_: object, field: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    for network in value:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise ValueError('addresses or networks such as "10.0.0.0/8"') from None
+
+
+@attrs.frozen(kw_only=True)
+class HttpSettings:
+    """Where the port is, who may use it from a browser, and what a client may cost before it is known."""
+
+    # -- the port ------------------------------------------------------------------------------------------
+    host: str = attrs.field(
+        default="127.0.0.1",
+        metadata=_help('The address to listen on; "0.0.0.0" or "::" for every one of this machine.'),
+    )
+    port: int = attrs.field(
+        default=8080,
+        validator=v.and_(v.ge(0), v.le(65535)),
+        metadata=_help("The port to listen on; 0 for any that is free."),
+    )
+    backlog: int = attrs.field(
+        default=4096, validator=v.ge(1), metadata=_help("Connections that the system may queue for us.")
+    )
+    server: Literal["aiofastnet", "asyncio"] = attrs.field(
+        default="aiofastnet",
+        metadata=_help("What moves the bytes: aiofastnet (quicker), or the event loop's own server."),
+    )
+    tls_certificate: Path | None = attrs.field(
+        default=None,
+        metadata=_help("PEM file with the certificate and its chain; the port then speaks TLS only."),
+    )
+    tls_key: Path | None = attrs.field(
+        default=None, metadata=_help("PEM file with the key, if it is not in the certificate's file.")
+    )
+
+    access_log: bool = attrs.field(
+        default=False, metadata=_help("Log a line for each request, as `rtcore.http.access`.")
+    )
+
+    # -- browsers ------------------------------------------------------------------------------------------
+    origins: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=_origins,
+        metadata=_help(
+            'Origins of pages on other hosts that may connect; "*" for any, but then without cookies.'
+        ),
+    )
+    preflight_max_age: int = attrs.field(
+        default=7200,
+        validator=v.ge(0),
+        metadata=_help("How long a browser may remember the answer to a preflight.", "s"),
+    )
+    trusted_proxies: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=_networks,
+        metadata=_help("Networks of proxies whose X-Forwarded-For is believed."),
+    )
+
+    # -- what a client may cost before it is known ------------------------------------------------------------
+    header_timeout: float = attrs.field(
+        default=10.0,
+        validator=v.gt(0),
+        metadata=_help("From a connection's first moment to the end of a request's head.", "s"),
+    )
+    body_timeout: float = attrs.field(
+        default=20.0, validator=v.gt(0), metadata=_help("For the whole body of a request.", "s")
+    )
+    tls_timeout: float = attrs.field(
+        default=10.0, validator=v.gt(0), metadata=_help("For the TLS handshake.", "s")
+    )
+    keepalive_timeout: float = attrs.field(
+        default=75.0,
+        validator=v.gt(0),
+        metadata=_help(
+            "Between two requests on a connection; longer than the proxy's, if there is one.", "s"
+        ),
+    )
+    stop_timeout: float = attrs.field(
+        default=3.0,
+        validator=v.gt(0),
+        metadata=_help("For requests that still hang when the port closes.", "s"),
+    )
+    max_header_size: int = attrs.field(
+        default=32_768,
+        validator=v.ge(1024),
+        metadata=_help("One header field, or the request line.", "bytes"),
+    )
+    max_headers: int = attrs.field(
+        default=64, validator=v.ge(8), metadata=_help("Header fields of a request.")
+    )
+    spare_files: int = attrs.field(
+        default=64,
+        validator=v.ge(16),
+        metadata=_help("File descriptors that stay free: beyond, connections are answered with 503."),
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.tls_key is not None and self.tls_certificate is None:
+            raise ValueError("`tls_key` needs `tls_certificate`")
