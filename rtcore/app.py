@@ -257,8 +257,8 @@ class App:
                 # Spread over the first half, so that the last ones have time to go, too.
                 connection.control("move", {"within": round(within / 2 * (place + 1) / len(attached), 3)})
         deadline = self.clock() + within
-        while self.clock() < deadline and any(s.connection is not None for s in manager.sessions.values()):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - asked for once in a server's life
+        while self.clock() < deadline and manager.attached:
+            await asyncio.sleep(0.05)
 
     # -- inside ----------------------------------------------------------------------------------------
 

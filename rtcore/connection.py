@@ -43,7 +43,7 @@ class Connection:
     """
 
     __slots__ = (
-        "_checking", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form", "handshake", "heard",
+        "_checking", "_closing", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form", "handshake", "heard",
         "identity", "link", "manager", "paused", "session",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class Connection:
         self.ended = False
         self._one_way = bool(handshake.extra.get("one_way"))
         self._checking = False
+        self._closing = False
         self._held: list[bytes] | None = None
 
     # -- what the transport says -----------------------------------------------------------------------
@@ -69,6 +70,7 @@ class Connection:
     def receive(self, frame: bytes) -> None:
         """Take one frame, without the transport's framing. Never raises; a bad frame ends in a coded close."""
         self.heard = True
+        self.manager.counters.bytes_received += len(frame)
         session = self.session
         if session is None:
             self._greet(frame)
@@ -178,18 +180,19 @@ class Connection:
 
     def control(self, name: str, fields: dict[str, Any]) -> None:
         """Write one control item now."""
-        if not self.ended:
+        if not self.ended and not self._closing:
             self.link.write(self.form.encode_control(name, fields))
 
     def close(self, code: str, reason: str = "", *, retry_after: float | None = None, **more: Any) -> None:
         """Say why, then close the transport. The session, if any, is not touched."""
-        if self.ended:
+        if self.ended or self._closing:
             return
         row = CODES[code]
         fields: dict[str, Any] = {"code": code, "number": row.number, "reason": reason or row.meaning, **more}
         if retry_after is not None:
             fields["retry_after"] = round(retry_after, 3)
         self.control("close", fields)
+        self._closing = True
         self.link.close(row.number, code)
 
     def refuse(self, refusal: Rejected) -> None:
@@ -201,7 +204,7 @@ class Connection:
     # -- greeting --------------------------------------------------------------------------------------------
 
     def _greet(self, frame: bytes) -> None:
-        if self.ended:
+        if self.ended or self._closing:
             return
         if self._checking:
             self._hold(frame)

@@ -11,6 +11,7 @@ stalls everybody for 55 ms; in slices a bystander's round trip stays under a mil
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rtcore.session import Session
     from rtcore.wire.format import Format
     from rtcore.wire.message import Message
+
+_log = logging.getLogger("rtcore.delivery")
 
 #: Sessions with broadcast messages flushed per loop turn.
 SLICE: Final = 256
@@ -97,7 +100,11 @@ class Flusher:
                 pending, data = session.salvage(pending)
             self._last, self._form, self._data = pending, form, data
         session.outbox = []
-        session.put(pending, data)
+        try:
+            session.put(pending, data)
+        except Exception:
+            # A transport that breaks its contract must not stop the flush for all the others.
+            _log.exception("writing to session %s failed", session.id)
 
     def drain(self) -> None:
         """Write everything now; for the end, when no further turn is certain to come."""

@@ -83,6 +83,18 @@ class Inbound:
                 wait = take(session)
                 if wait:
                     raise Rejected("rate_limited", retry_after=wait)
+        except Exception as error:  # noqa: BLE001 - see proceed
+            self.failed(session, message, error)
+        else:
+            self.proceed(session, message)
+
+    def wait(self, session: Session) -> float:
+        """Ask the limiters for one message that must not be refused: 0.0, or the seconds until it may go on."""
+        return max((take(session) for take in self._limiters), default=0.0)
+
+    def proceed(self, session: Session, message: Message) -> None:
+        """Bring a message that the limiters have let through to its handler. Never raises."""
+        try:
             for step in self._after:
                 if (stepped := step(session, message)) is None:
                     self._counters.drop("rejected")

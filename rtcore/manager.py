@@ -231,6 +231,11 @@ class RealtimeManager:
         session.left = None
 
     @property
+    def attached(self) -> int:
+        """How many sessions have a connection."""
+        return self._attached
+
+    @property
     def full(self) -> bool:
         """`max_connections` sessions have a connection."""
         return self._attached >= self.options.max_connections

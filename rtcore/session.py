@@ -8,6 +8,8 @@ The counting and fencing are `ServerLine`'s; this adds what needs an event loop:
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,7 +48,7 @@ class Session(ServerLine):
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_extra", "_gaps", "_running", "_unacked", "client", "closed", "form",
+        "__weakref__", "_acked", "_delayed", "_extra", "_gaps", "_running", "_unacked", "client", "closed", "form",
         "id", "identity", "left", "manager", "opened", "outbox", "replays", "transport_name",
     )  # fmt: skip
 
@@ -70,6 +72,7 @@ class Session(ServerLine):
         self.replays = 0
         self._acked = 0
         self._unacked = 0
+        self._delayed: deque[Message] | None = None
         self._extra: dict[Any, Any] | None = None
         self._gaps: dict[tuple[str, str | None], int] | None = None
         self._running: Running | None = None
@@ -135,9 +138,36 @@ class Session(ServerLine):
             self._write_ack()
         elif due == 1:
             self.manager.ack_later(self)
-        if self.replays:
-            self.replays -= 1
-        self.manager.inbound.dispatch(self, message)
+        if self.replays or self._delayed:
+            self._receive_replay(message)
+        else:
+            self.manager.inbound.dispatch(self, message)
+
+    def _receive_replay(self, message: Message) -> None:
+        """What the client sent before and sends again is delayed by the limiter, never refused; what follows waits."""
+        self.replays = max(0, self.replays - 1)
+        if self._delayed is not None:
+            self._delayed.append(message)
+            return
+        wait = self.manager.inbound.wait(self)
+        if not wait:
+            self.manager.inbound.proceed(self, message)
+            return
+        self._delayed = deque((message,))
+        if self.connection is not None:
+            self.connection.link.pause_reading()
+        self.manager.app.spawn(self._take_delayed(wait), name="replay")
+
+    async def _take_delayed(self, wait: float) -> None:
+        delayed = self._delayed
+        while delayed and self.closed is None:
+            await asyncio.sleep(wait)
+            wait = self.manager.inbound.wait(self)
+            if not wait:
+                self.manager.inbound.proceed(self, delayed.popleft())
+        self._delayed = None
+        if self.connection is not None:
+            self.connection.link.resume_reading()
 
     def receive_undecodable(self, item: Any) -> None:
         """Count what could not be decoded: the client counted it too. It gets an error and goes on."""

@@ -49,7 +49,7 @@ DECIDED: Final = create_key("rtcore-decided")
 
 
 class AttachSpan:
-    """The span of one attach; says how it ended. `attached` is harmless when nothing is recorded."""
+    """The span of one attach, told how it went; harmless when nothing is recorded."""
 
     __slots__ = ("span",)
 
@@ -62,6 +62,10 @@ class AttachSpan:
         self.span.set_attribute("rtcore.resumed", resumed)
         if reason is not None:
             self.span.set_attribute("rtcore.resume.reason", reason)
+
+    def refused(self, code: str) -> None:
+        """The hello was turned away, by an answer and not by an exception."""
+        self.span.set_attribute("error.type", code)
 
 
 class Tracing:

@@ -90,8 +90,8 @@ class Options:
     )
     rate_limit_per_second: float = attrs.field(
         default=10,
-        validator=v.gt(0),
-        metadata=_help("Messages per second from one session (plugin `ratelimit`)."),
+        validator=v.ge(0),
+        metadata=_help("Messages per second from one session (plugin `ratelimit`); 0 for no limit."),
     )
 
     # -- the wire --------------------------------------------------------------------------------------------
