@@ -257,7 +257,7 @@ class App:
                 # Spread over the first half, so that the last ones have time to go, too.
                 connection.control("move", {"within": round(within / 2 * (place + 1) / len(attached), 3)})
         deadline = self.clock() + within
-        while self.clock() < deadline and manager.attached:
+        while self.clock() < deadline and manager.attached:  # noqa: ASYNC110 - once in a server's life
             await asyncio.sleep(0.05)
 
     # -- inside ----------------------------------------------------------------------------------------

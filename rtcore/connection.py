@@ -43,8 +43,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_checking", "_closing", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form", "handshake", "heard",
-        "identity", "link", "manager", "paused", "session",
+        "_checking", "_closing", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form", "handshake",
+        "heard", "identity", "link", "manager", "paused", "session",
     )  # fmt: skip
 
     def __init__(self, manager: RealtimeManager, link: Link, handshake: Handshake, codec: Codec) -> None:

@@ -102,7 +102,7 @@ class Flusher:
         session.outbox = []
         try:
             session.put(pending, data)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # A transport that breaks its contract must not stop the flush for all the others.
             _log.exception("writing to session %s failed", session.id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import sys
 import time
@@ -96,7 +97,7 @@ def unopened(error: BaseException) -> str | None:
         where = f"port {place['port']} on {place['host']}" if place else "a port"
         match cause.errno:
             case errno.EADDRINUSE:
-                return f"{where} is in use; stop what listens there, or choose another: rtcore serve --port 0"
+                return f"{where} is in use; stop what listens there, or choose another one"
             case errno.EACCES:
                 return f"{where} may not be opened by this user; ports from 1024 on may"
             case _:
@@ -134,8 +135,8 @@ def _process_began() -> float:
     """Return when this process began, as `time.monotonic` counts; now, where the system does not say."""
     try:
         fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        ticks = 100  # per second, in every Linux that is built today
+        ticks = os.sysconf("SC_CLK_TCK")  # per second
         since_boot = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
         return time.monotonic() - max(0.0, since_boot - int(fields[19]) / ticks)
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, AttributeError):  # no /proc, no sysconf
         return time.monotonic()
