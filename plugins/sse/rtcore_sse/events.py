@@ -35,13 +35,13 @@ def body_of(event: bytes) -> bytes:
     return event.removeprefix(b"data: ").removesuffix(b"\n\n").replace(b"\ndata: ", b"\n")
 
 
-def last_id(value: str) -> bytes:
+def last_id(value: bytes) -> bytes:
     r"""Return a block without data: it dispatches nothing and becomes the client's `Last-Event-ID`.
 
-    >>> last_id("s:secret:5")
+    >>> last_id(b"s:secret:5")
     b'id: s:secret:5\n\n'
     """
-    return f"id: {value}\n\n".encode()
+    return b"id: %b\n\n" % value
 
 
 def retry(seconds: float) -> bytes:

@@ -12,7 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from rtcore_sse.events import COMMENT, last_id, padding, retry
-from rtcore_sse.resume import id_after, resume_id
+from rtcore_sse.resume import id_after, resume_credential
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -39,7 +39,7 @@ class StreamLink:
     """
 
     __slots__ = (
-        "_early", "_ended", "_events", "_filler", "_opened", "_opening", "_transport", "_wrote",
+        "_credential", "_early", "_ended", "_events", "_filler", "_opened", "_opening", "_transport", "_wrote",
         "connection", "framing", "number", "one_way",
     )  # fmt: skip
 
@@ -51,6 +51,7 @@ class StreamLink:
         self.number: int | None = None
         self.one_way = one_way
         self._filler = framing.wrap(padding(flush_padding))
+        self._credential = b""
         self._early: list[bytes] = []
         self._opening: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
@@ -166,11 +167,14 @@ class StreamLink:
         """Return the id block that tells a plain `EventSource` how much has arrived once the block itself arrives.
 
         The kernel counts messages out before it writes them, so the session's count includes the present write.
+        Not once the session has moved on: its count and its secret are then another connection's.
         """
         session = self.connection.session if self.connection is not None else None
         if session is None or not session.hears(self.connection):
             return b""
-        return self._events.wrap(last_id(resume_id(session.id, session.secret, session.window.sent)))
+        if not self._credential:
+            self._credential = resume_credential(session.id, session.secret)
+        return self._events.wrap(last_id(self._credential + b"%d" % session.window.sent))
 
     def _finish(self, code: int) -> None:
         left = id_after(code) if self.one_way else None

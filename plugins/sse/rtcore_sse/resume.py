@@ -21,25 +21,25 @@ _STOP: Final = re.compile(r"stop:[0-9]{4}")
 _SHOWN_MAX: Final = 256
 
 
-def resume_id(session: str, secret: str, count: int) -> str:
-    """Return the id that lets a client come back after `count` messages.
+def resume_credential(session: str, secret: str) -> bytes:
+    """Return what stands before the count in the ids of one connection.
 
-    >>> resume_id("n1.a", "s3", 7)
-    'n1.a:s3:7'
+    >>> resume_credential("n1.a", "s3")
+    b'n1.a:s3:'
     """
-    return f"{session}:{secret}:{count}"
+    return f"{session}:{secret}:".encode()
 
 
-def id_after(number: int) -> str | None:
+def id_after(number: int) -> bytes | None:
     """Return the id that a stream closed with this number leaves behind; `None`: the one that is there stays.
 
     >>> id_after(4203), id_after(4100), id_after(4000)
-    ('stop:4203', '', None)
+    (b'stop:4203', b'', None)
     """
     following = after_close(number)
     if following is Next.STOP:
-        return f"stop:{number}"
-    return "" if following is Next.AFRESH else None
+        return b"stop:%d" % number
+    return b"" if following is Next.AFRESH else None
 
 
 def says_stop(last_event_id: str) -> bool:

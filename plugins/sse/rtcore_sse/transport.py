@@ -137,6 +137,8 @@ class SseTransport:
         self._streams.add(link)
         try:
             await link.ended()
+            if transport.is_closing():
+                return response  # nobody is left to tell
             transport.set_write_buffer_limits(high=0)  # so that the end is waited for, to the last byte
             async with asyncio.timeout(self._settings.close_timeout):
                 await response.write_eof()
