@@ -13,7 +13,7 @@ from typing import Any, cast, get_args
 
 from rtcore.settings import toml
 from rtcore.settings.faults import Fault, Unfit, nearest
-from rtcore.settings.sources import Text
+from rtcore.settings.sources import Text, spelt
 from rtcore.settings.words import given_text, type_text
 
 
@@ -21,10 +21,8 @@ def native(value: Any) -> Any:
     """Return typed values as they are, `Text` as the TOML value that it spells, or else as text."""
     if not isinstance(value, Text):
         return value
-    try:
-        return toml.value(value)
-    except ValueError:
-        return str(value)
+    read = spelt(value)
+    return str(read) if isinstance(read, Text) else read
 
 
 def unquoted(value: str) -> str:
@@ -81,7 +79,13 @@ class Scalars:
         return Path(unquoted(value))
 
     def anything(self, value: Any, type_: Any) -> Any:
-        return native(value)
+        match native(value):
+            case dict() as table:
+                return {key: self.anything(inner, type_) for key, inner in table.items()}
+            case list() as items:
+                return [self.anything(inner, type_) for inner in items]
+            case plain:
+                return plain
 
     def member(self, value: Any, type_: Any) -> Any:
         if isinstance(value, type_):

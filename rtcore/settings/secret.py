@@ -13,7 +13,7 @@ import attrs
 
 from rtcore.settings import toml
 from rtcore.settings.faults import Fault, Unfit
-from rtcore.settings.scalars import native, unquoted
+from rtcore.settings.scalars import unquoted
 from rtcore.settings.sources import Text
 
 _FORMS = '{file = "path"} or {env = "NAME"}'
@@ -27,12 +27,8 @@ class Secrets:
     env: Mapping[str, str] = attrs.field(repr=False)
 
     def text(self, value: Any, _: Any) -> str:
-        if isinstance(value, Text):
-            parsed = native(value)
-            if isinstance(parsed, Mapping):
-                value = parsed
-            elif value.exposed:
-                raise Unfit(Fault((), "(secret)", f"{_FORMS}, since everybody can read a command line"))
+        if isinstance(value, Text) and value.exposed:
+            raise Unfit(Fault((), "(secret)", f"{_FORMS}, since everybody can read a command line"))
         if isinstance(value, Mapping):
             return self._look_up(value)
         if not isinstance(value, str):
@@ -40,7 +36,8 @@ class Secrets:
         return unquoted(value)
 
     def _look_up(self, reference: Mapping[str, Any]) -> str:
-        match dict(reference):
+        names = {key: unquoted(name) if isinstance(name, str) else name for key, name in reference.items()}
+        match names:
             case {"file": str(name), **rest} if not rest:
                 text, given = self._read(name), f"{{file = {toml.value_text(name)}}}"
                 expected = "a file that can be read and is not empty"
@@ -55,6 +52,6 @@ class Secrets:
 
     def _read(self, name: str) -> str | None:
         try:
-            return (self.folder / name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, ValueError):
+            return (self.folder / Path(name).expanduser()).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, ValueError, RuntimeError):  # RuntimeError: `~` where nobody is at home
             return None

@@ -65,7 +65,7 @@ class Shaper:
         it.register_structure_hook(int, one.whole)
         it.register_structure_hook(float, one.number)
         it.register_structure_hook(str, self._secrets.text if secret else one.text)
-        it.register_structure_hook_func(lambda t: t is Path, one.path)
+        it.register_structure_hook(Path, one.path)
         it.register_structure_hook_func(_is_anything, one.anything)
         it.register_structure_hook_func(lambda t: isinstance(t, type) and issubclass(t, Enum), one.member)
         it.register_structure_hook_func(_is_choice, one.literal)

@@ -94,12 +94,33 @@ def _is_table(value: object) -> bool:
     return inline or isinstance(value, Mapping) or attrs.has(type(value))
 
 
+def spelt(text: Text) -> Any:
+    """Return the TOML value that text spells, or else the text; what was exposed stays so inside of it."""
+    try:
+        value = toml.value(text)
+    except ValueError:
+        return text
+    return _exposed(value) if text.exposed and isinstance(value, dict | list) else value
+
+
+def _exposed(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _exposed(inner) for key, inner in value.items()}
+        case list():
+            return [_exposed(inner) for inner in value]
+        case str():
+            return Text(toml.value_text(value), exposed=True)  # in quotes: it is text, whatever it looks like
+        case _:
+            return value
+
+
 def split(text: Text) -> Any:
     """Read text as a list: TOML's `["a", "b"]`, or `a,b`. Anything else that TOML knows is returned as it is."""
-    try:
-        return toml.value(text)
-    except ValueError:
+    read = spelt(text)
+    if isinstance(read, str) and text[:1] not in {'"', "'"}:
         return [Text(part.strip(), exposed=text.exposed) for part in text.split(",") if part.strip()]
+    return read
 
 
 def load(
@@ -190,25 +211,17 @@ class _Merge:
         for n, part in enumerate(path[:-1], 1):
             below = node.get(part)
             if not isinstance(below, dict):
-                self._open(path[:n], node, below, origin)
-            node = node[part]
+                below = node[part] = {}
+                self.origins[path[:n]] = origin
+            node = below
         if value == {} and isinstance(value, dict) and isinstance(node.get(path[-1]), dict):
             return  # a table meets a table: their keys decide
         for known in [known for known in self.origins if known[: len(path)] == path]:
             del self.origins[known]
-        node[path[-1]] = value
+        table = spelt(value) if isinstance(value, Text) and value.startswith("{") else None
         self.origins[path] = origin
-
-    def _open(self, path: tuple[str, ...], node: dict[str, Any], value: Any, origin: str) -> None:
-        """Make a table for a longer path to go into; an inline table that was given as text goes on being one."""
-        node[path[-1]] = {}
-        before = self.origins.get(path, origin)
-        self.origins[path] = origin
-        if isinstance(value, Text):
-            try:
-                table = toml.value(value)
-            except ValueError:
-                return
-            if isinstance(table, dict):
-                self.origins[path] = before
-                self.table(table, before, path)
+        if isinstance(table, dict) and table:  # an inline table: its keys have origins, too
+            node[path[-1]] = {}
+            self.table(table, origin, path)
+        else:
+            node[path[-1]] = value
