@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 import msgspec
 
 from rtcore.errors import PayloadError
-
-#: What a codec may have decoded already, beside JSON's own types.
-_BUILTIN: Final = (bytes, bytearray, datetime, date, time, timedelta, Decimal, UUID)
 
 _PATH = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 _GIVEN = re.compile(r"(?P<expected>Expected .+?), got (?P<given>.+)", re.DOTALL)
@@ -48,7 +42,7 @@ class MsgspecConverter:
 
     def convert(self, payload: object, type_: type[Any]) -> Any:
         try:
-            return msgspec.convert(payload, type_, builtin_types=_BUILTIN, dec_hook=_cannot_make)
+            return msgspec.convert(payload, type_, dec_hook=_cannot_make)
         except (ValueError, RecursionError) as error:
             raise _explained(error, lambda: payload) from error
 

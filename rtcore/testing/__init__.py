@@ -1,0 +1,24 @@
+"""For authors of plugins: contract suites to subclass, a fake clock, a transport in memory, a plain codec.
+
+`pip install rtcore[testing]`. Each suite is a class of pytest tests; give its factory and run pytest:
+
+    from rtcore.testing import CodecContract
+
+    class TestMyCodec(CodecContract):
+        def make_codec(self):
+            return MyCodec()
+"""
+
+from __future__ import annotations
+
+import pytest
+
+# Before they are imported: an assertion that fails in a suite shows its values, as one in a test file does.
+pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in ("codec",)))
+
+from rtcore.testing.clock import FakeClock  # noqa: E402
+from rtcore.testing.codec import CodecContract  # noqa: E402
+from rtcore.testing.contract import Contract  # noqa: E402
+from rtcore.testing.plain import PlainCodec  # noqa: E402
+
+__all__ = ["CodecContract", "Contract", "FakeClock", "PlainCodec"]
