@@ -1,0 +1,154 @@
+"""A connection made of polls: what the kernel writes waits for the poll that takes it.
+
+    no poll     paused: messages wait in the session's lanes, uncounted; only control items may come here
+    a poll      resumed: the first write wakes it; it takes all that the turn brings, and the link is paused again
+
+Rule: what was given to a poll counts as delivered only when the next poll says so (`received`). So a poll that is
+aborted, overtaken or answered into the void loses nothing: the next one has it written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from rtcore_polling.framing import FRAMING
+
+if TYPE_CHECKING:
+    from rtcore.connection import Connection
+    from rtcore.spi.transport import Framing
+
+#: Bytes of control items that wait while there is no poll. Only a client that posts nonsense gets so many.
+IDLE_MAX: Final = 65_536
+
+
+class Poll:
+    """One request that waits; it hears of its own socket (`rtcore_http.guard.Flow`)."""
+
+    __slots__ = ("_link", "woken")
+
+    def __init__(self, link: PollLink) -> None:
+        self._link = link
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """There is something to answer, or no reason to wait any longer."""
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+    def pause(self) -> None:
+        """Its answer is large. Nothing is written before the next poll anyway."""
+
+    def resume(self) -> None:
+        """Its answer has left."""
+
+    def lost(self) -> None:
+        """The client has given it up."""
+        self._link.abandon(self)
+
+
+class PollLink:
+    """A `Link` whose bytes are taken by polls, at most one of which is outstanding.
+
+    Args:
+        limit: bytes after which an answer takes no more.
+
+    Attributes:
+        connection: the kernel's end; set once, right after the kernel has made it.
+        number: the close number, once the kernel has closed the connection.
+    """
+
+    __slots__ = ("_limit", "_poll", "_size", "_waiting", "connection", "framing", "number")
+
+    def __init__(self, limit: int) -> None:
+        self.framing: Framing = FRAMING
+        self.connection: Connection | None = None
+        self.number: int | None = None
+        self._limit = limit
+        self._poll: Poll | None = None
+        self._waiting: list[bytes] = []
+        self._size = 0
+
+    # -- the kernel's side --------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        if self.number is not None:
+            return
+        if self._poll is None:
+            if self._size + len(data) > IDLE_MAX:
+                return
+        else:
+            self._poll.wake()
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size >= self._limit and self.connection is not None:
+            self.connection.pause()
+
+    def close(self, code: int, reason: str) -> None:
+        if self.number is not None:
+            return
+        self.number = code
+        if self._poll is not None:
+            self._poll.wake()
+        # Not now: the kernel is in the middle of the end of something.
+        asyncio.get_running_loop().call_soon(self._lost)
+
+    def pause_reading(self) -> None:
+        """Nothing is read here: upstream is a POST of its own."""
+
+    def resume_reading(self) -> None:
+        """Nothing is read here: upstream is a POST of its own."""
+
+    # -- the request handler's side -----------------------------------------------------------------------
+
+    def first(self) -> Poll:
+        """Return the poll that takes the answer to a hello."""
+        self._poll = Poll(self)
+        return self._poll
+
+    def next(self, received: int) -> Poll:
+        """Return a new poll of a client that has received so many messages; an older one ends, empty.
+
+        What was written for the older one is forgotten: it is among what the kernel writes again.
+
+        Raises:
+            Rejected: what `Connection.rewind` raises; then the older poll goes on.
+        """
+        connection = self.connection
+        if connection is None:
+            raise RuntimeError("a poll before the connection was made")
+        before = self._poll, self._waiting, self._size
+        poll = self._poll = Poll(self)
+        if before[0] is not None:
+            self._waiting, self._size = [], 0
+        elif self._waiting:
+            poll.wake()
+        try:
+            connection.rewind(received)
+        except BaseException:
+            self._poll, self._waiting, self._size = before
+            raise
+        if before[0] is not None:
+            before[0].wake()
+        if self._size < self._limit:
+            connection.resume()
+        return poll
+
+    def take(self, poll: Poll) -> list[bytes]:
+        """Return what a poll is answered with, and pause; nothing if a newer one has come."""
+        if self._poll is not poll:
+            return []
+        self._poll = None
+        taken, self._waiting, self._size = self._waiting, [], 0
+        if self.connection is not None and self.number is None:
+            self.connection.pause()
+        return taken
+
+    def abandon(self, poll: Poll) -> None:
+        """Nobody waits for this poll's answer any more. What was written for it is written again for the next."""
+        self.take(poll)
+        poll.wake()
+
+    def _lost(self) -> None:
+        if self.connection is not None:
+            self.connection.lost()
