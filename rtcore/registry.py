@@ -173,6 +173,7 @@ class _Boot:
         found: dict[type, object] = {}
         owner: dict[type, str] = {}
         for plugin, answer in self.answers("rtcore_services"):
+            self._app.plugins[plugin].services = tuple(sorted(protocol.__name__ for protocol in answer))
             for protocol, service in answer.items():
                 if protocol in found:
                     raise PluginError(
