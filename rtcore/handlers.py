@@ -66,8 +66,10 @@ def _wants(call: Callable[..., Any], plugin: str, name: str) -> list[tuple[str, 
     wants: list[tuple[str, Any]] = []
     for parameter in signature.parameters.values():
         hint = parameter.annotation
+        if parameter.default is not parameter.empty:
+            continue  # the author's own; often a value kept from a loop
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            if parameter.kind is parameter.KEYWORD_ONLY:
                 raise PluginError(plugin, f"handler {name}: keyword-only `{parameter.name}` cannot be given")
             continue
         bare = hint.rsplit(".", 1)[-1] if isinstance(hint, str) else hint
