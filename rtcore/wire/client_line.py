@@ -48,13 +48,14 @@ class ClientLine:
     Attributes:
         session, secret: from the last welcome; `None` before the first.
         attach: the number of the last hello.
+        attached: the number of the hello that gave the connection: what its polls and POSTs say.
         received: messages counted in, ever.
         window: messages counted out, ever, and those not confirmed.
         connection: the one that the last welcome came by; `None` before it or after its end.
     """
 
-    __slots__ = ("_asked", "_at_hello", "_forget", "_skip", "attach", "connection", "limit", "limit_bytes", "nonce",
-                 "received", "secret", "session", "window")  # fmt: skip
+    __slots__ = ("_asked", "_at_hello", "_forget", "_skip", "attach", "attached", "connection", "limit", "limit_bytes",
+                 "nonce", "received", "secret", "session", "window")  # fmt: skip
 
     def __init__(self, limit: int = 1000, limit_bytes: int = 16 * 1024 * 1024) -> None:
         self.limit = limit
@@ -65,6 +66,7 @@ class ClientLine:
         self.secret: str | None = None
         self.nonce = secrets.token_urlsafe(18)
         self.attach = 0
+        self.attached = 0
         self.received = 0
         self.connection: object | None = None
         self._asked: object | None = None
@@ -125,6 +127,7 @@ class ClientLine:
             )
         self._asked = None
         self._forget = False
+        self.attached = self.attach
         self.fence(connection)
         self.session, self.secret = welcome.session, welcome.secret
         if anew:
