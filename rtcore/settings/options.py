@@ -89,7 +89,7 @@ class Options:
         metadata=_help("The same bound in bytes; the first one reached counts.", "bytes"),
     )
     rate_limit_per_second: float = attrs.field(
-        default=10,
+        default=10.0,
         validator=v.ge(0),
         metadata=_help("Messages per second from one session (plugin `ratelimit`); 0 for no limit."),
     )
