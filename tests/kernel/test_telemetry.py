@@ -415,6 +415,12 @@ def test_a_refused_attach_leaves_its_code(tracer: FakeTracer) -> None:
     assert tracer.spans[0].ends == 1
 
 
+def test_an_attach_that_is_answered_with_a_refusal_leaves_its_code_too(tracer: FakeTracer) -> None:
+    with never(tracer).attach_span(Handshake("sse")) as attach:
+        attach.refused("stale_attach")
+    assert tracer.spans[0].attributes["error.type"] == "stale_attach"
+
+
 def test_attaches_have_a_ratio_of_their_own(tracer: FakeTracer) -> None:
     tracing = Tracing(tracer, ratio=1.0, attach_ratio=0.0)
     with tracing.attach_span(Handshake("sse")) as attach:
