@@ -68,6 +68,7 @@ class Collector:
                 self.metrics |= {
                     metric.name: metric for scope in batch.scope_metrics for metric in scope.metrics
                 }
+        self.taken.set()
 
     def close(self) -> None:
         self.over.set()
