@@ -382,7 +382,14 @@ async def test_replays_are_delayed_by_the_limiter_and_never_refused() -> None:
     limiter = Slow(0)
     app = make_app({}, limiter)
     seen: list[object] = []
-    app.handler("x")(lambda message: seen.append(message.payload))
+    done = asyncio.Event()
+
+    @app.handler("x")
+    def see(message: Message) -> None:
+        seen.append(message.payload)
+        if len(seen) == 3:
+            done.set()
+
     async with app:
         peer = Peer(app).connect()
         peer.control("welcome")
@@ -397,8 +404,7 @@ async def test_replays_are_delayed_by_the_limiter_and_never_refused() -> None:
         assert seen == []
         limiter.allowed = 10
         async with asyncio.timeout(5):
-            while len(seen) < 3:
-                await asyncio.sleep(0.005)
+            await done.wait()
         assert seen == [0, 1, 2]
         assert "rate_limited" not in app.manager.counters.errors
 
@@ -468,7 +474,7 @@ async def test_a_poll_gets_again_what_its_last_answer_may_have_lost() -> None:
         before = len(peer.link.written)
         peer.connection.rewind(1)
         assert peer.link.written[before:] == [b'{"type": "n", "payload": 1}\n{"type": "n", "payload": 2}\n']
-        with pytest.raises(Rejected, match="3 were sent|only 3"):
+        with pytest.raises(Rejected, match="3 were sent"):
             peer.connection.rewind(7)
 
 
