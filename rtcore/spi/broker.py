@@ -80,6 +80,9 @@ class History(Protocol):
     ) -> Awaitable[tuple[Sequence[Publication], Position]]:
         """Return publications after `since` (oldest first, at most `limit`), and where the history stands now.
 
+        Without `since`: the newest `limit`. Offset 0 stands before the first publication; a room that has no
+        history stands there.
+
         Raises:
             LookupError: `since` is no longer held, or its epoch is over; the caller must start afresh.
         """
