@@ -1,40 +1,43 @@
-"""Framing: the frames of a poll's answer, joined, are one frame again.
+"""Framing: frames on their way to an answer, each with its length, so that the codec can join them to one frame.
 
-Rule: JSON items are lines, so each ends with LF; a CBOR sequence needs nothing between its items (RFC 8742). What is
-compressed cannot be joined, so that answers are compressed as a whole and the kernel leaves single frames alone.
+Rule: a frame of this transport never leaves the process as it is. What is compressed cannot be joined, so that an
+answer is compressed as a whole and the kernel leaves single frames alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
+
+_LENGTH: Final = 4
 
 
 class PollFraming:
-    """Frames that can be joined to one.
+    """Frames that can be told apart again.
 
     Attributes:
-        compression: tells the kernel that it agrees on a compressor and the transport uses it, on the whole body.
+        compression: tells the kernel to agree on a compressor and to leave its use to the transport.
     """
 
     name = "polling"
     compression = "body"
 
     def frame(self, body: bytes, *, binary: bool) -> bytes:
-        r"""Wrap one frame.
+        return len(body).to_bytes(_LENGTH, "big") + body
 
-        >>> PollFraming().frame(b"{}", binary=False), PollFraming().frame(b"\xa0", binary=True)
-        (b'{}\n', b'\xa0')
-        """
-        return body if binary else body + b"\n"
 
-    def join(self, frames: list[bytes], *, binary: bool) -> bytes:
-        r"""Return the one frame that several make.
+def frames_of(data: bytes) -> Iterator[bytes]:
+    """Yield the frames that were joined to `data`.
 
-        >>> PollFraming().join([b"[]\n", b"{}\n"], binary=False)
-        b'[]\n{}'
-        """
-        body = b"".join(frames)
-        return body if binary else body.removesuffix(b"\n")
+    >>> wrap = PollFraming().frame
+    >>> list(frames_of(wrap(b"one", binary=False) + wrap(b"two", binary=True)))
+    [b'one', b'two']
+    """
+    place = 0
+    while place < len(data):
+        start = place + _LENGTH
+        place = start + int.from_bytes(data[place:start], "big")
+        yield data[start:place]
 
 
 FRAMING: Final = PollFraming()

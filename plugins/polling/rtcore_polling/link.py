@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from rtcore_polling.framing import FRAMING
+from rtcore.errors import Rejected
+from rtcore_polling.framing import FRAMING, frames_of
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -112,11 +113,11 @@ class PollLink:
         What was written for the older one is forgotten: it is among what the kernel writes again.
 
         Raises:
-            Rejected: what `Connection.rewind` raises; then the older poll goes on.
+            Rejected: what `Connection.rewind` raises, and the older poll goes on; `going_away`, if it is closed.
         """
         connection = self.connection
-        if connection is None:
-            raise RuntimeError("a poll before the connection was made")
+        if connection is None or self.number is not None:
+            raise Rejected("going_away", "this connection was given up; attach again")
         before = self._poll, self._waiting, self._size
         poll = self._poll = Poll(self)
         if before[0] is not None:
@@ -135,14 +136,14 @@ class PollLink:
         return poll
 
     def take(self, poll: Poll) -> list[bytes]:
-        """Return what a poll is answered with, and pause; nothing if a newer one has come."""
+        """Return the frames that a poll is answered with, and pause; none if a newer one has come."""
         if self._poll is not poll:
             return []
         self._poll = None
         taken, self._waiting, self._size = self._waiting, [], 0
         if self.connection is not None and self.number is None:
             self.connection.pause()
-        return taken
+        return list(frames_of(b"".join(taken)))
 
     def abandon(self, poll: Poll) -> None:
         """Nobody waits for this poll's answer any more. What was written for it is written again for the next."""

@@ -24,7 +24,6 @@ from rtcore.wire.control import Control
 from rtcore.wire.errors import WireError
 from rtcore.wire.format import COMPRESSED, unpack
 from rtcore.wire.hello import field
-from rtcore_polling.framing import FRAMING
 from rtcore_polling.link import Poll, PollLink
 from rtcore_polling.settings import PollingSettings
 
@@ -142,7 +141,7 @@ class PollingTransport:
     def _answer(self, connection: Connection, frames: list[bytes]) -> web.Response:
         """Make one frame of several, compressed as a whole if that was agreed on and is worth it."""
         codec, compressor = connection.codec, connection.compressor
-        body, content_type = FRAMING.join(frames, binary=codec.binary), codec.content_type
+        body, content_type = codec.join(frames), codec.content_type
         if compressor is not None and len(body) >= connection.form.threshold:
             packed = compressor.compress(body)
             if len(packed) + 1 < len(body):
