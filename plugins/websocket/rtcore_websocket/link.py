@@ -1,0 +1,256 @@
+"""A WebSocket connection on picows, as the kernel sees it (`Link`) and as picows does (`WSListener`).
+
+Rule: a whole, plain frame takes the straight way: its payload is copied, since the memory is picows' own and is used
+again as soon as the callback returns, and given to the connection. Everything else is rare and may cost more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from rtcore_websocket.framing import header
+from rtcore_websocket.handover import renew, send_close
+from rtcore_websocket.inbox import CLOSE, CONTINUATION, PING, Inbox, closing, is_utf8
+from rtcore_websocket.nobody import NOBODY
+from rtcore_websocket.violation import Violation
+
+if TYPE_CHECKING:
+    from rtcore.connection import Connection
+    from rtcore.spi.transport import Framing
+    from rtcore_websocket.owner import Owner
+
+_TEXT: Final = WSMsgType.TEXT
+_BINARY: Final = WSMsgType.BINARY
+
+#: A message of more bytes than this leaves a read buffer behind that is worth giving back.
+_LARGE: Final = 65_536
+
+
+def _nowhere(data: bytes) -> None:
+    """Where writes go before there is a socket and after the close."""
+
+
+class PicowsLink(WSListener):
+    """One connection. `connection` is set before the socket is handed over.
+
+    Attributes:
+        write: one write of the transport, looked up once; see `Link.write`.
+        framing: how frames leave.
+    """
+
+    __slots__ = (
+        "_closing", "_code", "_deflate", "_inbox", "_linger", "_owner", "_paused", "_plain", "_pong", "_reading",
+        "_renewing", "_tcp", "_ws", "connection", "framing", "write",
+    )  # fmt: skip
+
+    connection: Connection
+
+    def __init__(self, owner: Owner, framing: Framing, *, deflate: bool) -> None:
+        self._owner = owner
+        self.framing = framing
+        self.write: Callable[[bytes], None] = _nowhere
+        self._ws: WSTransport | None = None
+        self._tcp: asyncio.Transport | None = None
+        self._deflate = deflate
+        self._inbox: Inbox | None = None
+        self._plain = True  # no message is half here, and nothing has been closed
+        self._closing: tuple[int, str] | None = None
+        self._code = "going_away"
+        self._linger: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._pong: bytes | None = None
+        self._reading = True
+        self._renewing = False
+
+    # -- what the kernel says ------------------------------------------------------------------------------
+
+    def close(self, code: int, reason: str) -> None:
+        """Write a close frame behind what was written, and wait a little for the peer's."""
+        if self._closing is not None:
+            return
+        self._closing = (code, reason)
+        self._plain = False
+        self._inbox = None
+        ws = self._ws
+        if ws is not None:
+            # picows counts it as the one close that it sends.
+            send_close(ws, code, reason)
+            self._end()
+
+    def pause_reading(self) -> None:
+        """Stop reading the socket."""
+        self._reading = False
+        if self._tcp is not None and not self._tcp.is_closing():
+            self._tcp.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read it again."""
+        self._reading = True
+        if self._tcp is not None and not self._renewing and not self._tcp.is_closing():
+            self._tcp.resume_reading()
+
+    # -- what picows says ----------------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The socket is ours: at the hand-over, and again with each fresh parser."""
+        self._ws = transport
+        if self._tcp is not None:
+            return
+        tcp = self._tcp = transport.underlying_transport
+        self._owner.tune(tcp)
+        if self._closing is None:
+            self.write = tcp.write
+        else:  # the kernel gave it up before it had begun
+            code, reason = self._closing
+            send_close(transport, code, reason)
+            self._end()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take a frame. The enum behind `msg_type` costs 0.12 µs to make: once."""
+        kind = frame.msg_type
+        payload = frame.get_payload_as_bytes()
+        if (
+            self._plain
+            and frame.fin
+            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+            and (kind is _BINARY or (kind is _TEXT and is_utf8(payload)))
+        ):
+            self.connection.receive(payload)
+            if len(payload) > _LARGE and frame.last_in_buffer and not frame.tail_size:
+                self._give_back()
+            return
+        rsv = frame.rsv1 << 2 | frame.rsv2 << 1 | frame.rsv3
+        try:
+            self._rare(kind.value, payload, fin=bool(frame.fin), rsv=rsv)
+        except Violation as violation:
+            self.violated(violation.number, violation.reason)
+            if self._ws is not None:
+                send_close(self._ws, violation.number, violation.reason)
+
+    def pause_writing(self) -> None:
+        """More waits for the socket than the high-water mark."""
+        self._paused = True
+        self.connection.pause()
+
+    def resume_writing(self) -> None:
+        """It has drained."""
+        self._paused = False
+        pong, self._pong = self._pong, None
+        if pong is not None:
+            self.write(pong)
+        self.connection.resume()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The socket is gone."""
+        self.lost()
+
+    def violated(self, number: int, reason: str) -> None:
+        """The peer broke the protocol: nothing of it counts any more. Whoever calls answers with a close frame."""
+        if self._closing is not None:
+            return
+        self._owner.violations += 1
+        if number == 1009:
+            # Our own number: it tells clients not to try the same again (`rtcore.wire.codes`).
+            self._code = "message_too_big"
+            self.connection.close("message_too_big", reason)
+            return
+        ws = self._ws
+        handshake = ws.close_handshake if ws is not None else None
+        if ws is not None and handshake is not None and handshake.recv is not None:
+            # A close, and then more: the close came first, and gets its answer first.
+            self.close(1000, "")
+            return
+        self._code = "malformed_frame"
+        self._closing = (number, reason)
+        self._plain = False
+        self._inbox = None
+        self._end()
+
+    # -- what is rare --------------------------------------------------------------------------------------
+
+    def _rare(self, opcode: int, payload: bytes, *, fin: bool, rsv: int) -> None:
+        if opcode >= CLOSE:
+            if rsv:
+                raise Violation(1002, "reserved bits in a control frame")
+            if opcode == PING:
+                self._ping(payload)
+            elif opcode == CLOSE:
+                self._closed(closing(payload))
+            return
+        if self._closing is not None:
+            return  # what crossed our close on its way
+        inbox = self._inbox
+        if inbox is None:
+            if opcode == CONTINUATION:
+                raise Violation(1002, "a continuation of nothing")
+            inbox = self._inbox = Inbox(limit=self._owner.limit, deflate=self._deflate)
+        message = inbox.take(opcode, payload, fin=fin, rsv=rsv)
+        self._plain = inbox.between
+        if self._plain and not self._deflate:
+            self._inbox = None
+        if message is not None:
+            self.connection.receive(message)
+
+    def _ping(self, payload: bytes) -> None:
+        pong = header(0x8A, len(payload)) + payload
+        if self._paused:
+            # A peer that pings and does not read gets one answer, to the last of its pings (RFC 6455, 5.5.3).
+            self._pong = pong
+        else:
+            self.write(pong)
+
+    def _closed(self, number: int) -> None:
+        """The peer's close frame: an answer to ours, or the first one, which gets an answer."""
+        self.close(number, "")
+        if self._tcp is not None:
+            self._tcp.close()
+
+    def _end(self) -> None:
+        """Nothing is written after a close frame; the peer has `close_timeout` seconds to answer it."""
+        self.write = _nowhere
+        self.resume_reading()
+        if self._linger is None and self._tcp is not None:
+            self._linger = self._owner.loop.call_later(self._owner.close_timeout, self._tcp.abort)
+
+    def lost(self) -> None:
+        """Tell the kernel, and let go of everything: the collector is not needed to free a connection."""
+        self.write = _nowhere
+        self._plain = False
+        self._closing = self._closing or (1006, "")
+        if self._linger is not None:
+            self._linger.cancel()
+        self._linger = self._ws = self._tcp = self._inbox = None
+        connection = self.connection
+        self.connection = cast("Connection", NOBODY)
+        self._owner.gone(self)
+        connection.lost(self._code)
+
+    def _give_back(self) -> None:
+        """The read buffer has grown with this message, and picows never makes one smaller: take a fresh parser."""
+        if self._tcp is not None and self._closing is None and not self._renewing:
+            self._renewing = True
+            self._tcp.pause_reading()
+            self._owner.loop.call_soon(self._renew)
+
+    def _renew(self) -> None:
+        self._renewing = False
+        tcp = self._tcp
+        if tcp is None or tcp.is_closing():
+            return
+        if self._closing is None:
+            renew(tcp, self, max_frame=self._owner.limit)
+        if self._reading or self._closing is not None:
+            tcp.resume_reading()
+
+
+def tune(transport: asyncio.Transport, *, high_water: int, notsent_lowat: int) -> None:
+    """Keep little below the kernel's lanes: what waits in a socket cannot be overtaken by what is urgent."""
+    transport.set_write_buffer_limits(high=high_water)
+    sock = transport.get_extra_info("socket")
+    if notsent_lowat and sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, notsent_lowat)

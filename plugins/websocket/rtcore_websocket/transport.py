@@ -1,0 +1,192 @@
+"""The transport at /rt/ws: from an HTTP request to a connection of the kernel.
+
+    origin → opening handshake → who is it? → a place for it → 101 → the data path
+
+Rule: whatever can be refused is refused before the upgrade, with an HTTP status and a coded body; a client that has
+its 101 has its connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from rtcore_http.guard import watch_writes
+from rtcore_http.handshake import handshake_of
+from rtcore_http.routes import Route
+
+from rtcore.errors import Rejected
+from rtcore_websocket import deflate, link, opening
+from rtcore_websocket.framing import Deflating, Framing
+from rtcore_websocket.handover import hand_over
+from rtcore_websocket.link import PicowsLink
+from rtcore_websocket.plain import PlainLink, Socket
+from rtcore_websocket.settings import WebSocketSettings
+
+if TYPE_CHECKING:
+    from rtcore.app import App
+    from rtcore.spi.auth import Identity
+    from rtcore.spi.transport import Framing as AnyFraming
+    from rtcore.spi.transport import Handshake
+
+PATH: Final = "/rt/ws"
+
+
+class WebSocketTransport:
+    """Attributes: name, binary: see `rtcore.spi.transport.Transport`. limit: bytes of a message."""
+
+    name = "websocket"
+    binary = True
+
+    #: What is made for each connection on picows; a subclass may listen in.
+    link_type: type[PicowsLink] = PicowsLink
+
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self) -> None:
+        self.limit = 0
+        self.close_timeout = 0.0
+        self.violations = 0
+        self._settings = WebSocketSettings()
+        self._plain = Framing()
+        self._deflating: dict[int, Deflating] = {}
+        self._links: set[PicowsLink | PlainLink] = set()
+        self._empty = asyncio.Event()
+        self._accepting = False
+        self._asked = 0  # connections of which authenticators are asked who they are
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    async def start(self, app: App) -> None:
+        """Be ready for the port, which opens later."""
+        self._app = app
+        self._settings = app.settings(WebSocketSettings)
+        self.limit = app.options.max_message_size
+        self.close_timeout = self._settings.close_timeout
+        self.loop = asyncio.get_running_loop()
+        self._accepting = True
+
+    async def stop_accepting(self) -> None:
+        """Refuse upgrades from here on."""
+        self._accepting = False
+
+    async def stop(self) -> None:
+        """Wait until every socket is gone: at most `close_timeout` seconds, then they are cut."""
+        self._accepting = False
+        for one in list(self._links):
+            one.close(1001, "going_away")
+        if self._links:
+            self._empty.clear()
+            # Each link's own timer cuts it; a moment more is for the event loop.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), self.close_timeout + 1.0)
+
+    # -- for links -------------------------------------------------------------------------------------------
+
+    def tune(self, transport: asyncio.Transport) -> None:
+        """Set a socket up: little is to wait below the lanes."""
+        link.tune(
+            transport,
+            high_water=self._settings.write_high_water,
+            notsent_lowat=self._settings.notsent_lowat,
+        )
+
+    def gone(self, link: object) -> None:
+        """A link's socket is closed, and its connection knows."""
+        self._links.discard(link)
+        if not self._links:
+            self._empty.set()
+
+    # -- the upgrade -----------------------------------------------------------------------------------------
+
+    def routes(self) -> list[Route]:
+        """Return the way in, for `rtcore_http_routes`."""
+        return [Route("GET", PATH, self.upgrade)]
+
+    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+        """Answer the request that opens a WebSocket.
+
+        Raises:
+            Rejected: before anything was sent; see `rtcore_http.answers` for the statuses.
+        """
+        if not self._accepting:
+            raise Rejected("going_away", retry_after=1.0)
+        answer = opening.headers(request)
+        handshake = handshake_of(request, self.name)
+        identity = await self._identity(handshake)
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError("the client left while it was asked who it is")
+        if self._settings.data_path == "aiohttp":
+            return await self._on_aiohttp(request, handshake, identity)
+        return await self._on_picows(request, answer, handshake, identity)
+
+    async def _on_picows(
+        self, request: web.Request, headers: dict[str, str], handshake: Handshake, identity: Identity | None
+    ) -> web.StreamResponse:
+        framing: AnyFraming = self._plain
+        if self._settings.permessage_deflate:
+            offers = request.headers.getall("Sec-WebSocket-Extensions", ())
+            agreed = deflate.agree(offers, bits=self._settings.deflate_window_bits)
+            if agreed is not None:
+                headers["Sec-WebSocket-Extensions"] = agreed.header
+                framing = self._deflated(agreed.bits)
+        answer = opening.Switching(headers)
+        one = self.link_type(self, framing, deflate=framing is not self._plain)
+        one.connection = self._app.manager.add_connection(one, handshake, identity=identity)
+        self._links.add(one)
+        try:
+            await answer.prepare(request)
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("the client left before its answer")
+            hand_over(request, one, max_frame=self.limit)
+        except BaseException:
+            one.lost()
+            raise
+        return answer
+
+    async def _on_aiohttp(
+        self, request: web.Request, handshake: Handshake, identity: Identity | None
+    ) -> web.StreamResponse:
+        socket = Socket(limit=self.limit, protocols=(opening.SUBPROTOCOL,))
+        one = PlainLink(self, self._plain)
+        one.connection = self._app.manager.add_connection(one, handshake, identity=identity)
+        self._links.add(one)
+        try:
+            await socket.prepare(request)
+            one.opened(request)
+            await one.listen(socket)
+        finally:
+            watch_writes(request, None)
+            one.lost()
+        return socket
+
+    async def _identity(self, handshake: Handshake) -> Identity | None:
+        """Ask the authenticators, if there are any. Who has no credentials here may have them in its hello."""
+        app = self._app
+        if not app.registry.authenticators:
+            return None
+        if self._asked >= app.options.max_greetings:
+            raise Rejected("too_many_greetings", retry_after=1.0)
+        self._asked += 1
+        try:
+            async with asyncio.timeout(app.options.hello_timeout):
+                return await app.manager.authenticate(handshake)
+        except TimeoutError:
+            raise Rejected("internal", "authentication took too long; try again") from None
+        finally:
+            self._asked -= 1
+
+    def _deflated(self, bits: int) -> Deflating:
+        """Return the one framing for a window: whoever shares it shares compressed frames."""
+        framing = self._deflating.get(bits)
+        if framing is None:
+            settings = self._settings
+            framing = self._deflating[bits] = Deflating(
+                bits=bits,
+                level=settings.deflate_level,
+                memory=settings.deflate_memory,
+                threshold=settings.deflate_threshold,
+            )
+        return framing
