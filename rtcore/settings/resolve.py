@@ -13,6 +13,7 @@ from rtcore.settings.faults import Fault, Unfit, nearest
 from rtcore.settings.options import Options
 from rtcore.settings.shape import Shaper
 from rtcore.settings.sources import Sources
+from rtcore.settings.words import help_text
 
 T = TypeVar("T")
 
@@ -83,7 +84,9 @@ class Resolved:
                     yield from self._rows(inner, (*key, str(name)))
                 continue
             text = "(secret)" if secret and value else toml.value_text(value)
-            yield Row(toml.key_text(key), text, self.sources.origin(key), str(field.metadata.get("help", "")))
+            yield Row(
+                toml.key_text(key), text, self.sources.origin(key), help_text(type(instance), field.name)
+            )
 
 
 def resolve(

@@ -5,6 +5,8 @@ Rule: what might be a secret is named by its kind, never shown.
 
 from __future__ import annotations
 
+import inspect
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -36,6 +38,7 @@ _PLURAL = {
 }
 _SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<"}
 _LONG = 60
+_ENTRY = re.compile(r"    (?P<names>\w+(, \w+)*): (?P<text>.*)")
 
 Validator = Callable[[Any, Any, Any], Any]
 
@@ -111,6 +114,28 @@ def validator_text(validator: Any) -> str | None:
             return f"each {member}" if member else None
         case _:
             return None
+
+
+def help_text(cls: type[Any], name: str) -> str:
+    """Return what a field is for: `help` in its metadata, or else its entry under `Attributes:` in the docstring."""
+    field = next(f for f in attrs.fields(cls) if f.name == name)
+    return str(field.metadata.get("help", "")) or _documented(cls).get(name, "")
+
+
+def _documented(cls: type[Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    names: list[str] = []
+    _, _, section = inspect.cleandoc(cls.__doc__ or "").partition("\nAttributes:\n")
+    for line in section.splitlines():
+        if line and not line.startswith("    "):
+            break  # the next section
+        entry = _ENTRY.match(line)
+        if entry:
+            names = entry["names"].split(", ")
+            found.update(dict.fromkeys(names, entry["text"]))
+        else:
+            found.update({name: f"{found[name]} {line.strip()}".strip() for name in names})
+    return {name: text[:1].upper() + text[1:] for name, text in found.items()}
 
 
 def given_text(value: object, *, secret: bool = False) -> str:
