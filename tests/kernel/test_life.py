@@ -346,9 +346,9 @@ def test_services_are_found_by_type_and_missing_ones_are_named_at_boot() -> None
         app.get(Path)
     with pytest.raises(PluginError, match="`needy` needs Given"):
         App(plugins=[Needy()]).boot()
+    twin = Provider()
+    twin.name = "twin"
     with pytest.raises(PluginError, match="`provider` already"):
-        twin = Provider()
-        twin.name = "twin"
         App(plugins=[Provider(), twin]).boot()
 
 
@@ -374,9 +374,9 @@ def test_what_is_contributed_is_checked_and_the_complaint_names_the_plugin() -> 
         with pytest.raises(PluginError, match="`wrong`") as complaint:
             App(plugins=[Wrong(answer)]).boot()
         assert word in str(complaint.value)
+    twin = Basics()
+    twin.name = "twin"
     with pytest.raises(PluginError, match="`json` is taken by plugin `basics`"):
-        twin = Basics()
-        twin.name = "twin"
         App(plugins=[Basics(), twin]).boot()
 
 
