@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 import rtcore_http
+import rtcore_sse
 from rtcore_http.service import Http
 
-import rtcore_sse
 from rtcore.app import App
 from rtcore.testing import PlainCodec
 
@@ -37,7 +37,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """`app, url = await serve(sse={…}, heartbeat_interval=…, plugins=[…])`; stopped when the test ends."""
+    """Start apps that stop when the test ends: give settings, and plugins beyond the three that are needed."""
     async with AsyncExitStack() as stack:
 
         async def start(*, plugins: tuple[object, ...] = (), **settings: Any) -> tuple[App, str]:

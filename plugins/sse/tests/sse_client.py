@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections import deque
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 
@@ -80,7 +82,9 @@ class EventStream:
 class FetchStream:
     """A `Duplex` of the test client: a stream opened by POST, and POSTs for the way up."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, *, codec: Codec | None = None, **options: Any) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, *, codec: Codec | None = None, **options: Any
+    ) -> None:
         self.http = http
         self.url = url
         self.codec = codec or PlainCodec()
@@ -149,6 +153,7 @@ class EventSource:
         events: every event that was dispatched.
         requests: the `Last-Event-ID` of each request; `None` when there was none.
         statuses: of each answer.
+        forget_id: what the stream said last is not noted when it is cut.
     """
 
     def __init__(self, http: aiohttp.ClientSession, url: str, **headers: str) -> None:
@@ -162,11 +167,12 @@ class EventSource:
         self.comments = 0
         self.last_id = ""
         self.retry = 50
+        self.forget_id = False
         self._response: aiohttp.ClientResponse | None = None
         self._news = asyncio.Condition()
         self._task = asyncio.create_task(self._run())
 
-    async def __aenter__(self) -> EventSource:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -199,11 +205,10 @@ class EventSource:
     async def _run(self) -> None:
         while self.state != "closed":
             stream = EventStream(self.last_id)
-            try:
+            with contextlib.suppress(aiohttp.ClientError, OSError):
                 await self._connect(stream)
-            except (aiohttp.ClientError, OSError):
-                pass
-            self.last_id = stream.last_id
+            self.last_id = self.last_id if self.forget_id else stream.last_id
+            self.forget_id = False
             self.retry = stream.retry if stream.retry is not None else self.retry
             async with self._news:
                 self._news.notify_all()
@@ -229,6 +234,12 @@ class EventSource:
                 self.last_id = stream.last_id
                 async with self._news:
                     self._news.notify_all()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
 
 
 def message(n: int) -> Message:
