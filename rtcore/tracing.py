@@ -1,8 +1,8 @@
 """Spans: for attaches, for sampled messages and for publishes.
 
-Rule: a message that is not sampled pays a comparison. A span costs 7 to 10 µs and reading a trace context one,
-so our own ratio decides before anything is made or parsed (`Tracing.sampled`). Only opentelemetry-api is needed
-here; without an SDK, and a plugin that provides `Tracing`, there are no spans.
+Rule: a message that is not sampled pays a throw of the dice, 0.06 µs; one that is, 13 to 16 µs, half of it for
+the span. So our own ratio decides before anything is made or parsed (`Tracing.sampled`). Only opentelemetry-api is
+needed here; without an SDK, and a plugin that provides `Tracing`, there are no spans.
 
     client ──traceparent──▶ handle   CONSUMER "process chat:message"       one per sampled message
                                └──▶ publish   PRODUCER "publish chat:message"   one per publish, none per delivery
