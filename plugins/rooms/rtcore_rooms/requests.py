@@ -1,0 +1,117 @@
+"""What clients ask of rooms: `room:join`, `room:leave`, `room:list`.
+
+To send to a room a client needs no request: any message whose `room` is set, and whose type has no handler, is a
+publication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rtcore.errors import Rejected
+from rtcore.session import Session
+from rtcore.spi.broker import Position
+from rtcore.spi.handler import Handler
+from rtcore.spi.rooms import Rooms
+from rtcore_rooms.service import RoomService
+
+if TYPE_CHECKING:
+    from rtcore.app import App
+
+#: Rooms in one answer to `room:list`.
+LIST_MAX: Final = 1000
+
+
+@dataclass
+class Since:
+    """A place in a room's history."""
+
+    offset: int
+    epoch: str
+
+
+@dataclass
+class Join:
+    """The payload of `room:join`."""
+
+    room: str
+    since: Since | None = None
+    history: int = 0
+
+
+@dataclass
+class Leave:
+    """The payload of `room:leave`."""
+
+    room: str
+
+
+@dataclass
+class List:
+    """The payload of `room:list`, which may also be missing."""
+
+    prefix: str = ""
+    limit: int = LIST_MAX
+
+
+class Requests:
+    """The handlers."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def handlers(self) -> Sequence[Handler]:
+        """Return one per type."""
+        return [
+            Handler("room:join", self.join),
+            Handler("room:leave", self.leave),
+            Handler("room:list", self.list),
+        ]
+
+    async def join(self, session: Session, wish: Join) -> dict[str, Any]:
+        """Join; what was missed and asked for is sent before the answer."""
+        rooms = self._rooms
+        since = Position(wish.since.offset, wish.since.epoch) if wish.since is not None else None
+        answer: dict[str, Any] = {"room": wish.room}
+        again = wish.room in rooms.of(session)
+        try:
+            position = await rooms.join_with_history(session, wish.room, since=since, newest=wish.history)
+        except Rejected as refusal:
+            if refusal.code != "gap":
+                raise
+            # Better in the room with a hole than outside of it; the client is told, and starts afresh.
+            answer["missed"] = True
+            position = await rooms.join_with_history(session, wish.room, newest=wish.history)
+        if since is not None and position is None and not again:
+            answer["missed"] = True
+        answer["members"] = len(rooms.members(wish.room))
+        if position is not None:
+            answer |= {"offset": position.offset, "epoch": position.epoch}
+        return answer
+
+    def leave(self, session: Session, wish: Leave) -> dict[str, Any]:
+        """Leave; say whether the session was in the room."""
+        return {"room": wish.room, "left": self._rooms.leave(session, wish.room)}
+
+    async def list(self, session: Session, wish: List | None) -> dict[str, Any]:
+        """List the rooms that the session may see."""
+        wish = wish or List()
+        for authorizer in self._app.registry.authorizers:
+            await authorizer.authorize(session, "room:list", wish.prefix)
+        rooms = self._rooms
+        mine = set(rooms.of(session))
+        found = sorted(rooms.listed(session, wish.prefix))
+        shown = [
+            {"room": name, "members": members, "joined": name in mine}
+            for name, members in found[: max(0, min(wish.limit, LIST_MAX))]
+        ]
+        return {"rooms": shown, "total": len(found)}
+
+    @property
+    def _rooms(self) -> RoomService:
+        rooms = self._app.get(Rooms)
+        if not isinstance(rooms, RoomService):
+            raise Rejected("no_rooms", "another plugin provides the rooms")
+        return rooms

@@ -1,0 +1,312 @@
+"""The rooms service: who is in which room of this node, and what is published there.
+
+Rule: rights are acquired when a room is joined, and looked up when something is sent. Publishing goes through the
+broker, which brings it back to `deliver` on every node that has a member, this one included.
+
+    client's message ─ publish_from ┐
+                                    ├─▶ broker ─▶ deliver ─▶ the room's audience
+    program's message ───── send ───┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Collection
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from rtcore.errors import Rejected
+from rtcore.spi.broker import History, Position, Publication
+from rtcore.wire.message import Message
+from rtcore_rooms.room import Room
+from rtcore_rooms.settings import Patterns, Settings
+
+if TYPE_CHECKING:
+    from rtcore.app import App
+    from rtcore.session import Session
+
+T = TypeVar("T")
+
+#: Characters of a room's name.
+NAME_MAX: Final = 128
+#: Types that a client must not be able to fake towards another one: what clients take for the server's own answers.
+RESERVED: Final = frozenset({"reply", "error"})
+#: Prefix of this plugin's own types.
+OWN: Final = "room:"
+#: Looks at the history until it is seen to join what is live; more than one only while others publish meanwhile.
+CATCH_UPS: Final = 10
+
+
+class RoomService:
+    """See `rtcore.spi.rooms.Rooms`."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._patterns = Patterns(settings.options)
+        self._rooms: dict[str, Room] = {}
+        self._of: dict[Session, dict[str, Room]] = {}
+
+    # -- membership --------------------------------------------------------------------------------------
+
+    async def join(self, session: Session, room: str) -> None:
+        await self.join_with_history(session, room)
+
+    async def join_with_history(
+        self, session: Session, room: str, *, since: Position | None = None, newest: int = 0
+    ) -> Position | None:
+        """Join, and send the session what it has missed before anything new.
+
+        Args:
+            session: who joins; if it is a member already, nothing changes and nothing is sent.
+            room: the room's name.
+            since: send what was published after this.
+            newest: without `since`, send so many of the last publications.
+
+        Returns:
+            Up to where the session has everything; `None` if it asked for nothing or nothing is remembered.
+
+        Raises:
+            Rejected: as `Rooms.join`; `gap`, if what came after `since` is not all remembered: the caller joins
+                without it, and starts afresh.
+        """
+        check_name(room)
+        mine = self._of.get(session)
+        if mine is not None and room in mine:
+            return None
+        self._check_limits(session, room)
+        sender = await self._rights(session, room)
+        here = await self._open(room)
+        try:
+            position = await self._catch_up(session, here, since, newest)
+            # From here to the end nothing waits: what is published next reaches the new member.
+            if session.closed is not None:
+                raise Rejected("session_closed")
+            if session not in here.audience:
+                self._check_limits(session, room)
+                here.add(session, sender)
+            self._of.setdefault(session, {})[room] = here
+        finally:
+            here.waiting -= 1
+            self._close_if_empty(here)
+        return position
+
+    def leave(self, session: Session, room: str) -> bool:
+        mine = self._of.get(session)
+        here = mine.pop(room, None) if mine is not None else None
+        if here is None:
+            return False
+        if not mine:
+            del self._of[session]
+        here.discard(session)
+        self._close_if_empty(here)
+        return True
+
+    def forget(self, session: Session) -> None:
+        """The session is over: end all its memberships."""
+        for here in self._of.pop(session, {}).values():
+            here.discard(session)
+            self._close_if_empty(here)
+
+    def members(self, room: str) -> Collection[Session]:
+        here = self._rooms.get(room)
+        return () if here is None else tuple(here.audience)
+
+    def rooms(self) -> Collection[str]:
+        return [name for name, here in self._rooms.items() if len(here.audience)]
+
+    def of(self, session: Session) -> Collection[str]:
+        return tuple(self._of.get(session, ()))
+
+    def listed(self, session: Session, prefix: str) -> list[tuple[str, int]]:
+        """Return name and members of the rooms that this session may see: its own, and those that are listed."""
+        mine = self._of.get(session, {})
+        return [
+            (name, len(here.audience))
+            for name, here in (self._rooms if self._patterns.any_listed else mine).items()
+            if name.startswith(prefix) and len(here.audience) and (here.options.listed or name in mine)
+        ]
+
+    # -- publishing --------------------------------------------------------------------------------------
+
+    def send(
+        self, room: str, message: Message, *, exclude: Session | None = None
+    ) -> Position | Awaitable[Position | None] | None:
+        check_name(room)
+        if message.room != room or message.offset is not None:
+            # The program's message may be on its way elsewhere; it stays as it is.
+            message = addressed(message, room)
+        here = self._rooms.get(room)
+        tracing = self._app.tracing
+        if tracing is not None:
+            tracing.publish(message, len(here.audience) if here is not None else 0)
+        options = here.options if here is not None else self._patterns.of(room)
+        return self._publish(
+            Publication(
+                room,
+                message,
+                exclude.id if exclude is not None else None,
+                options.history,
+                options.history_for,
+            )
+        )
+
+    def publish_from(
+        self, session: Session, message: Message
+    ) -> Position | Awaitable[Position | None] | None:
+        room, type_ = message.room, message.type
+        here = self._rooms.get(room) if room is not None else None
+        sender = here.senders.get(session) if here is not None else None
+        if here is None or sender is None:
+            raise self._refusal(session, room)
+        if type_ in RESERVED or type_.startswith(OWN):
+            raise Rejected("forbidden", f"messages of type {type_!r} come from the server only")
+        if message.id is not None:
+            # The kernel still needs the id, to answer; the members must not take it for a request to them.
+            message = addressed(message, here.name)
+        else:
+            message.re = message.offset = message.epoch = None
+        message.sender = sender
+        tracing = self._app.tracing
+        if tracing is not None:
+            tracing.publish(message, len(here.audience), session=session)
+        else:
+            message.trace = None
+        options = here.options
+        exclude = None if options.echo else session.id
+        return self._publish(Publication(here.name, message, exclude, options.history, options.history_for))
+
+    def deliver(self, publication: Publication) -> None:
+        here = self._rooms.get(publication.room)
+        if here is None:
+            return
+        message, exclude = publication.message, publication.exclude
+        if message.offset is not None:
+            here.delivered = (message.epoch, message.offset)
+        left_out = self._app.manager.sessions.get(exclude) if exclude is not None else None
+        here.audience.publish(message, exclude=left_out)
+
+    def _publish(self, publication: Publication) -> Position | Awaitable[Position | None] | None:
+        broker = self._app.broker
+        if broker is None:
+            self.deliver(publication)
+            return None
+        answer = broker.publish(publication)
+        if answer is None or isinstance(answer, Position):
+            return answer
+        # Whether or not anybody waits for the answer, the broker's work must be done and its failure seen.
+        return self._app.spawn(_awaited(answer), name=f"publish to {publication.room}")
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    async def _rights(self, session: Session, room: str) -> str | None:
+        """Ask the authorizers; return the name to send under, or `None` if the session may only listen."""
+        authorizers = self._app.registry.authorizers
+        for authorizer in authorizers:
+            await authorizer.authorize(session, "room:join", room)
+        if self._patterns.of(room).send == "server":
+            return None
+        try:
+            for authorizer in authorizers:
+                await authorizer.authorize(session, "room:send", room)
+        except Rejected:
+            return None
+        return session.sender
+
+    def _check_limits(self, session: Session, room: str) -> None:
+        settings = self._settings
+        if len(self._of.get(session, ())) >= settings.rooms_per_session:
+            raise Rejected("too_many_rooms", f"a session may be in {settings.rooms_per_session} rooms")
+        here = self._rooms.get(room)
+        if here is None:
+            if len(self._rooms) >= settings.max_rooms:
+                raise Rejected("room_full", "this node has as many rooms as it may have", retry_after=60.0)
+            return
+        limit = here.options.members_limit
+        if limit and len(here.audience) >= limit:
+            raise Rejected("room_full", f"the room has {limit} members", retry_after=30.0)
+
+    async def _open(self, name: str) -> Room:
+        """Return a room that the broker brings publications to. The caller counts as waiting in it."""
+        here = self._rooms.get(name)
+        if here is None:
+            here = Room(name, self._patterns.of(name), self._app.manager.audience())
+            self._rooms[name] = here
+            answer = self._app.broker.subscribe(name) if self._app.broker is not None else None
+            if answer is not None:
+                here.opening = asyncio.ensure_future(_awaited(answer))
+        here.waiting += 1
+        if here.opening is not None:
+            try:
+                await asyncio.shield(here.opening)
+            except BaseException:
+                here.waiting -= 1
+                self._close_if_empty(here)
+                raise
+        return here
+
+    def _close_if_empty(self, here: Room) -> None:
+        if not here.waiting and not len(here.audience) and self._rooms.get(here.name) is here:
+            del self._rooms[here.name]
+            if self._app.broker is not None:
+                self._app.broker.unsubscribe(here.name)
+
+    async def _catch_up(
+        self, session: Session, here: Room, since: Position | None, newest: int
+    ) -> Position | None:
+        """Send what was missed, until what this node has delivered last is part of it.
+
+        A broker that answers later may bring a publication while it looks: then it is asked for the rest.
+        """
+        broker = self._app.broker
+        if not here.options.history or not isinstance(broker, History) or (since is None and not newest):
+            return None
+        limit = here.options.history if since is not None else min(newest, here.options.history)
+        for _ in range(CATCH_UPS):
+            try:
+                missed, top = await broker.history(here.name, since=since, limit=limit)
+            except LookupError as error:
+                raise Rejected("gap", f"the history no longer reaches back to there: {error}") from error
+            for publication in missed:
+                if publication.exclude != session.id:
+                    session.post(publication.message)
+            since = top
+            if here.delivered is None or here.delivered[0] != top.epoch or here.delivered[1] <= top.offset:
+                return top
+        raise Rejected("gap", "the room is faster than its history can be read; join without it")
+
+    def _refusal(self, session: Session, room: str | None) -> Rejected:
+        if room is not None and room in self._of.get(session, ()):
+            return Rejected("forbidden", "you may listen in this room, not send")
+        return Rejected("not_a_member")
+
+
+def check_name(room: str) -> None:
+    """Refuse a name that no room has.
+
+    Raises:
+        Rejected: `bad_room`.
+
+    >>> check_name("chat:1")
+    """
+    if not 0 < len(room) <= NAME_MAX or not room.isprintable() or room != room.strip():
+        raise Rejected("bad_room", f"a room's name has 1 to {NAME_MAX} printable characters")
+
+
+def addressed(message: Message, room: str) -> Message:
+    """Return a message as it goes to a room's members: its payload as it came, and no trace of the request."""
+    return Message(
+        message.type,
+        None if message.raw is not None else message.payload,
+        room=room,
+        priority=message.priority,
+        sender=message.sender,
+        timestamp=message.timestamp,
+        version=message.version,
+        trace=message.trace,
+        raw=message.raw,
+        raw_codec=message.raw_codec,
+    )
+
+
+async def _awaited(answer: Awaitable[T]) -> T:
+    return await answer

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import pytest
+
+from rtcore.errors import SettingsError
+from rtcore.hooks import hookimpl
+from rtcore.spi.broker import Position
+from rtcore.wire.message import Message
+
+
+async def test_a_message_with_a_room_and_no_handler_is_a_publication_to_every_member(house):
+    async with house() as h:
+        alice, bob = await h.client("r"), await h.client("r")
+        await alice.send("chat:message", {"text": "ü"}, room="r", priority="high", timestamp=5.5, version=2)
+        for client in (alice, bob):
+            got = await client.receive()
+            assert (got.type, got.payload, got.room) == ("chat:message", {"text": "ü"}, "r")
+            assert (got.priority, got.timestamp, got.version) == ("high", 5.5, 2)
+            assert got.sender == alice.welcome.session
+            assert (got.id, got.re) == (None, None)
+
+
+async def test_a_payload_travels_from_member_to_member_as_bytes(house):
+    class Watch:
+        name = "watch"
+        seen: Message
+
+        @hookimpl
+        def rtcore_interceptors(self):
+            return [self]
+
+        stage = 3
+
+        def inbound(self, session, message):
+            self.seen = message
+            return message
+
+    watch = Watch()
+    async with house(plugins=[watch]) as h:
+        alice = await h.client("r")
+        await alice.send("chat", {"a": 1}, room="r")
+        await alice.receive()
+        assert watch.seen.raw is not None
+        assert watch.seen._payload is None
+
+
+async def test_a_publication_with_an_id_is_confirmed_to_its_sender_alone(house):
+    async with house({"kept": {"history": 10}}) as h:
+        alice, bob = await h.client("r", "kept"), await h.client("r")
+        assert (await alice.request("chat", 1, room="r")).payload is None
+        got = await bob.receive()
+        assert (got.payload, got.id) == (1, None)
+        confirmed = (await alice.request("chat", 2, room="kept")).payload
+        assert confirmed["offset"] == 1
+        assert confirmed["epoch"]
+
+
+async def test_what_a_sender_claims_of_itself_is_the_servers_to_say(house):
+    async with house() as h:
+        alice, bob = await h.client("r"), await h.client("r")
+        await alice.send(
+            "chat", room="r", sender="the queen", offset=99, epoch="e", re="1", trace="00-1-2-01"
+        )
+        got = await bob.receive()
+        assert got.sender == alice.welcome.session
+        assert (got.offset, got.epoch, got.re, got.trace) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("type_", ["reply", "error", "room:joined"])
+async def test_nobody_can_speak_in_the_servers_name(house, type_):
+    async with house() as h:
+        alice, bob = await h.client("r"), await h.client("r")
+        assert (await alice.request(type_, 1, room="r")).payload["code"] == "forbidden"
+        assert not bob._inbox
+
+
+async def test_one_who_is_no_member_is_refused(house):
+    async with house() as h:
+        await h.client("r")
+        stranger = await h.client("other")
+        for room in ("r", "nowhere"):
+            assert (await stranger.request("chat", room=room)).payload["code"] == "not_a_member"
+
+
+async def test_a_room_may_be_the_servers_to_speak_in(house):
+    async with house({"news:*": {"send": "server"}}) as h:
+        alice = await h.client("news:1")
+        assert (await alice.request("chat", room="news:1")).payload["code"] == "forbidden"
+        h.app.manager.send_to_room("news:1", Message("headline"))
+        got = await alice.receive()
+        assert (got.type, got.sender) == ("headline", None)
+
+
+async def test_a_room_may_leave_the_sender_out(house):
+    async with house({"quiet": {"echo": False}}) as h:
+        alice, bob = await h.client("quiet"), await h.client("quiet")
+        await alice.request("chat", 1, room="quiet")
+        assert (await bob.receive()).payload == 1
+        await bob.request("chat", 2, room="quiet")
+        assert (await alice.receive()).payload == 2
+
+
+async def test_the_server_may_leave_one_out_and_its_own_message_stays_as_it_was(house):
+    async with house({"*": {"history": 5}}) as h:
+        alice, bob = await h.client("a", "b"), await h.client("a", "b")
+        message = Message("news", {"n": 1})
+        first = h.app.manager.send_to_room("a", message, exclude=alice.welcome.session)
+        h.app.manager.send_to_room("b", message)
+        assert isinstance(first, Position)
+        assert (message.room, message.offset) == (None, None)
+        assert (await alice.receive()).room == "b"
+        assert [(await bob.receive()).room for _ in range(2)] == ["a", "b"]
+
+
+async def test_rooms_work_without_a_broker(house):
+    async with house(broker=False) as h:
+        alice = await h.client("r")
+        await alice.send("chat", 1, room="r")
+        assert (await alice.receive()).payload == 1
+        assert h.app.manager.send_to_room("r", Message("news")) is None
+
+
+async def test_what_no_member_can_be_told_is_the_publishers_error(house):
+    async with house() as h:
+        alice = await h.client("r")
+        with pytest.raises(TypeError):
+            h.app.manager.send_to_room("r", Message("news", object()))
+        h.app.manager.send_to_room("r", Message("news", 1))
+        assert (await alice.receive()).payload == 1
+
+
+def test_the_longest_pattern_wins(house):
+    from rtcore_rooms.settings import Patterns, RoomOptions
+
+    patterns = Patterns(
+        {"*": RoomOptions(history=1), "a:*": RoomOptions(history=2), "a:b:*": RoomOptions(history=3)}
+        | {"a:b:c": RoomOptions(history=4)}
+    )
+    wanted = {"x": 1, "a:": 2, "a:c": 2, "a:b:": 3, "a:b:c": 4, "a:b:cd": 3}
+    assert {room: patterns.of(room).history for room in wanted} == wanted
+
+
+async def test_a_pattern_that_cannot_match_is_a_settings_error(house):
+    with pytest.raises(SettingsError, match="a\\*b"):
+        async with house({"a*b": {}}):
+            pass
+
+
+# -- history ---------------------------------------------------------------------------------------------
+
+
+async def test_a_late_joiner_gets_the_newest_it_asks_for_before_the_answer_and_before_what_is_live(house):
+    async with house({"r": {"history": 5}}) as h:
+        alice = await h.client("r")
+        for n in range(1, 9):
+            await alice.request("chat", n, room="r")
+        bob = await h.client()
+        answer = (await bob.request("room:join", {"room": "r", "history": 3})).payload
+        assert [message.payload for message in bob._inbox] == [6, 7, 8]
+        assert answer["offset"] == 8
+        assert "missed" not in answer
+        await alice.request("chat", 9, room="r")
+        got = [await bob.receive() for _ in range(4)]
+        assert [(m.payload, m.offset) for m in got] == [(6, 6), (7, 7), (8, 8), (9, 9)]
+
+
+async def test_one_who_comes_back_gets_what_was_published_since(house):
+    async with house({"r": {"history": 5}}) as h:
+        alice = await h.client("r")
+        place = (await alice.request("chat", 1, room="r")).payload
+        for n in (2, 3):
+            await alice.request("chat", n, room="r")
+        bob = await h.client()
+        answer = (await bob.request("room:join", {"room": "r", "since": place})).payload
+        assert [message.payload for message in bob._inbox] == [2, 3]
+        assert answer["offset"] == 3
+
+
+@pytest.mark.parametrize("since", [{"offset": 1, "epoch": "another"}, {"offset": 99, "epoch": ""}])
+async def test_one_who_was_away_for_too_long_is_told_that_it_missed_something(house, since):
+    async with house({"r": {"history": 5}}) as h:
+        alice = await h.client("r")
+        await alice.request("chat", 1, room="r")
+        bob = await h.client()
+        answer = (await bob.request("room:join", {"room": "r", "since": since, "history": 5})).payload
+        assert answer["missed"]
+        assert [message.payload for message in bob._inbox] == [1]
+
+
+async def test_a_room_without_history_says_that_something_may_be_missing(house):
+    async with house() as h:
+        bob = await h.client()
+        wish = {"room": "r", "since": {"offset": 1, "epoch": "e"}}
+        assert (await bob.request("room:join", wish)).payload == {"room": "r", "members": 1, "missed": True}
+
+
+async def test_ones_own_messages_are_not_in_the_history_of_a_room_without_echo(house):
+    async with house({"r": {"history": 5, "echo": False}}) as h:
+        alice, bob = await h.client("r"), await h.client("r")
+        await alice.request("chat", "alice's", room="r")
+        await bob.request("chat", "bob's", room="r")
+        await alice.request("room:leave", {"room": "r"})
+        alice._inbox.clear()
+        await alice.request("room:join", {"room": "r", "history": 5})
+        assert [message.payload for message in alice._inbox] == ["bob's"]
+
+
+# -- many ------------------------------------------------------------------------------------------------
+
+
+async def test_ten_thousand_rooms_of_ten_members_each_are_cheap(house):
+    async with house(rooms_per_session=1000) as h:
+        sessions = [h.session(await h.client()) for _ in range(100)]
+        for n in range(10_000):
+            for k in range(10):
+                await h.rooms.join(sessions[(n + k * 7) % 100], f"room:{n}")
+        assert len(list(h.rooms.rooms())) == 10_000
+        assert len(h.rooms.members("room:77")) == 10
+        h.app.manager.send_to_room("room:77", Message("news"))
+        for session in sessions:
+            h.rooms.forget(session)
+        assert not h.rooms._rooms
+        assert not h.app.broker._subscribed
