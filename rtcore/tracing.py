@@ -72,7 +72,7 @@ class Tracing:
     """Makes spans. The kernel holds one or `None`; a plugin provides it as a service: `{Tracing: tracing}`.
 
         if tracing is None or not tracing.sampled(message):
-            answer = call(session, message)
+            answer = call()
         else:
             answer = tracing.handle(session, message, call)
 
@@ -109,7 +109,7 @@ class Tracing:
         self,
         session: Session,
         message: Message,
-        call: Callable[[Session, Message], Any],
+        call: Callable[[], Any],
         *,
         pattern: str | None = None,
     ) -> Any:
@@ -118,7 +118,7 @@ class Tracing:
         Args:
             session: whose message it is.
             message: one of which `sampled` is true.
-            call: the handler; plain, or returning an awaitable.
+            call: the handler with what it takes; plain, or returning an awaitable.
             pattern: what the handler was registered for. It keeps names few where a client chooses the type.
 
         Returns:
@@ -134,7 +134,7 @@ class Tracing:
             and self._dice() >= self._ratio
         ):
             # `sampled` could not know that whoever set this flag is not trusted: the ratio speaks after all.
-            return call(session, message)
+            return call()
         attributes: dict[str, Any] = {
             "messaging.system": "rtcore",
             "messaging.operation.type": "process",
@@ -156,7 +156,7 @@ class Tracing:
         context = set_span_in_context(span, Context())
         token = attach(context)
         try:
-            answer = call(session, message)
+            answer = call()
         except BaseException as error:
             _fail(span, error)
             span.end()

@@ -204,11 +204,11 @@ def test_where_some_are_trusted_a_strangers_flag_throws_the_dice_once(tracer: Fa
     )
     message = Message("a", trace=THEIRS)
     assert tracing.sampled(message)
-    assert tracing.handle(FakeSession(), message, lambda _s, _m: "answer") == "answer"
+    assert tracing.handle(FakeSession(), message, lambda: "answer") == "answer"
     assert tracer.spans == []
 
     friend = FakeSession(identity=Identity("worker", scopes=frozenset({"trace"})))
-    tracing.handle(friend, message, lambda _s, _m: None)
+    tracing.handle(friend, message, lambda: None)
     assert tracer.spans[0].context.trace_id == THEIR_TRACE
 
 
@@ -217,7 +217,7 @@ def test_where_some_are_trusted_a_strangers_flag_throws_the_dice_once(tracer: Fa
 
 def test_a_plain_handler_runs_inside_its_span(tracer: FakeTracer) -> None:
     message = Message("chat:message", "hello", id="r1", room="lobby")
-    current = always(tracer).handle(FakeSession(), message, lambda _s, _m: get_current_span())
+    current = always(tracer).handle(FakeSession(), message, get_current_span)
     (span,) = tracer.spans
     assert current is span
     assert (span.name, span.kind, span.ends) == ("process chat:message", SpanKind.CONSUMER, 1)
@@ -240,7 +240,7 @@ async def test_an_async_handler_keeps_its_span_across_awaits(tracer: FakeTracer)
     begun, gate = asyncio.Event(), asyncio.Event()
     seen: list[Span] = []
 
-    async def handler(_session: object, _message: object) -> str:
+    async def handler() -> str:
         seen.append(get_current_span())
         begun.set()
         await gate.wait()
@@ -258,7 +258,7 @@ async def test_an_async_handler_keeps_its_span_across_awaits(tracer: FakeTracer)
 
 
 async def test_two_handlers_at_once_do_not_share_a_span(tracer: FakeTracer) -> None:
-    async def handler(_session: object, _message: object) -> Span:
+    async def handler() -> Span:
         await asyncio.sleep(0)
         return get_current_span()
 
@@ -268,14 +268,14 @@ async def test_two_handlers_at_once_do_not_share_a_span(tracer: FakeTracer) -> N
 
 
 def test_a_pattern_keeps_names_few(tracer: FakeTracer) -> None:
-    always(tracer).handle(FakeSession(), Message("chat:x"), lambda _s, _m: None, pattern="chat:*")
+    always(tracer).handle(FakeSession(), Message("chat:x"), lambda: None, pattern="chat:*")
     assert tracer.spans[0].name == "process chat:*"
     assert tracer.spans[0].attributes["rtcore.message.type"] == "chat:x"
 
 
 def test_a_strangers_context_is_a_link_on_a_trace_of_our_own(tracer: FakeTracer) -> None:
     message = Message("a", trace=THEIRS)
-    always(tracer).handle(FakeSession(), message, lambda _s, _m: None)
+    always(tracer).handle(FakeSession(), message, lambda: None)
     (span,) = tracer.spans
     assert span.parent is None
     assert span.context.trace_id != THEIR_TRACE
@@ -284,7 +284,7 @@ def test_a_strangers_context_is_a_link_on_a_trace_of_our_own(tracer: FakeTracer)
 
 def test_a_trusted_context_is_continued(tracer: FakeTracer) -> None:
     message = Message("a", trace=THEIRS)
-    never(tracer, trust=True).handle(FakeSession(), message, lambda _s, _m: None)
+    never(tracer, trust=True).handle(FakeSession(), message, lambda: None)
     (span,) = tracer.spans
     assert span.parent is not None
     assert (span.context.trace_id, span.parent.span_id) == (THEIR_TRACE, 0xB7AD6B7169203331)
@@ -293,12 +293,12 @@ def test_a_trusted_context_is_continued(tracer: FakeTracer) -> None:
 
 def test_nonsense_in_the_trace_field_is_no_parent_and_no_link(tracer: FakeTracer) -> None:
     message = Message("a", trace="nonsense")
-    always(tracer, trust=True).handle(FakeSession(), message, lambda _s, _m: None)
+    always(tracer, trust=True).handle(FakeSession(), message, lambda: None)
     assert (tracer.spans[0].parent, tracer.spans[0].links) == (None, ())
 
 
 def test_a_bug_in_a_handler_is_an_error_of_the_span_and_passes_on(tracer: FakeTracer) -> None:
-    def handler(_session: object, _message: object) -> None:
+    def handler() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -313,7 +313,7 @@ def test_a_bug_in_a_handler_is_an_error_of_the_span_and_passes_on(tracer: FakeTr
 
 
 async def test_a_refusal_leaves_its_code_and_no_stack(tracer: FakeTracer) -> None:
-    async def handler(_session: object, _message: object) -> None:
+    async def handler() -> None:
         raise Rejected("not_a_member")
 
     with pytest.raises(Rejected):
@@ -323,7 +323,7 @@ async def test_a_refusal_leaves_its_code_and_no_stack(tracer: FakeTracer) -> Non
 
 
 async def test_a_cancelled_handler_ends_its_span(tracer: FakeTracer) -> None:
-    async def handler(_session: object, _message: object) -> None:
+    async def handler() -> None:
         await asyncio.Event().wait()
 
     task = asyncio.create_task(always(tracer).handle(FakeSession(), Message("a"), handler))
@@ -344,7 +344,7 @@ def test_a_publish_in_a_handler_is_one_span_of_its_trace_and_goes_to_the_receive
     tracing = Tracing(tracer, ratio=0.0, trust=True)
     out = Message("chat:message", room="lobby")
 
-    def handler(_session: object, _message: object) -> None:
+    def handler() -> None:
         tracing.publish(out, 4000)
 
     tracing.handle(FakeSession(), Message("a", trace=THEIRS), handler)
@@ -382,7 +382,7 @@ def test_a_relayed_message_of_a_trusted_client_stays_in_its_trace(tracer: FakeTr
 
 def test_a_task_that_outlives_its_handler_does_not_extend_the_trace(tracer: FakeTracer) -> None:
     contexts: list[Context] = []
-    always(tracer).handle(FakeSession(), Message("a"), lambda _s, _m: contexts.append(get_current()))
+    always(tracer).handle(FakeSession(), Message("a"), lambda: contexts.append(get_current()))
     late = Message("tick")
     with use_span(get_current_span(contexts[0])):
         never(tracer).publish(late, 1)

@@ -37,7 +37,7 @@ def handle(app: App, message: Message) -> Message:
     out = Message("chat:message", "hello", room="lobby")
     tracing = app.tracing
     assert tracing.sampled(message)
-    tracing.handle(Session(), message, lambda _s, _m: tracing.publish(out, 42))
+    tracing.handle(Session(), message, lambda: tracing.publish(out, 42))
     return out
 
 
@@ -151,7 +151,7 @@ def test_handlers_own_spans_go_the_same_way(collector: Any) -> None:
         async with server:
             tracer = server.get(Telemetry).tracer_provider.get_tracer("shop")
 
-            def handler(_session: object, _message: object) -> None:
+            def handler() -> None:
                 with tracer.start_as_current_span("look up"):
                     pass
 
