@@ -12,20 +12,13 @@ import math
 import os
 import resource
 import socket
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp.web_protocol import RequestHandler
 
 if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.web_server import Server
-
-_NO_FILES: Final = b'["error",{"code":"server_full","reason":"no file descriptor is left"}]'
-_BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
-    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(_NO_FILES), _NO_FILES)
-)
-
 
 #: Of a connection that is gone; never too late.
 _GONE: Final = math.inf
@@ -50,9 +43,10 @@ class Guarded(RequestHandler):
     Attributes:
         head_since: seconds on the loop's clock; `None` between two requests and while one is handled.
         flow: told when the write buffer passes its marks; set it with `watch_writes`.
+        last: the connection has one of the last file descriptors: it gets an answer to one request, and no more.
     """
 
-    __slots__ = ("_handled", "_room", "flow", "head_since")
+    __slots__ = ("_handled", "_room", "flow", "head_since", "last")
 
     def __init__(self, server: Server, room: Room, **options: object) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]  # aiohttp's own keyword arguments, passed on
@@ -60,15 +54,14 @@ class Guarded(RequestHandler):
         self._handled = 0
         self.flow: Flow | None = None
         self.head_since: float | None = None
+        self.last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, unless it uses up the last file descriptors."""
+        """Take the connection."""
         super().connection_made(transport)
         self._room.enter()
         self.head_since = self._loop.time()
-        if self._room.scarce(transport):
-            cast(asyncio.Transport, transport).write(_BUSY)
-            self.force_close()
+        self.last = self._room.scarce(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone, or it is somebody else's from here on."""
@@ -152,7 +145,7 @@ class Room:
         await self._empty.wait()
 
     def scarce(self, transport: asyncio.BaseTransport) -> bool:
-        """Whether this connection has one of the last descriptors: it gets an answer, and no more."""
+        """Whether this connection has one of the last descriptors."""
         sock: socket.socket | None = transport.get_extra_info("socket")
         return sock is not None and sock.fileno() >= self._soft
 

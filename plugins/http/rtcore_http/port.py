@@ -209,6 +209,10 @@ async def _answer(request: web.Request, handler: Next) -> web.StreamResponse:
     if isinstance(protocol, Guarded):
         protocol.request_began()
     try:
+        if isinstance(protocol, Guarded) and protocol.last:
+            answer = refuse(Rejected("server_full", "no file descriptor is left", retry_after=1.0))
+            answer.force_close()
+            return answer
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return _preflight(request)
         return await handler(request)

@@ -76,7 +76,7 @@ class _Ear:
     def error(self, text: str, *arguments: object) -> None:
         if arguments and isinstance(arguments[0], tuple):
             number, reason = arguments[0][:2]
-            self._link.violated(int(number), str(reason))
+            self._link.overheard(int(number), str(reason))
         else:
             _log.error(text, *arguments)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
+_CLOSE: Final = WSMsgType.CLOSE
 
 #: A message of more bytes than this leaves a read buffer behind that is worth giving back.
 _LARGE: Final = 65_536
@@ -128,9 +129,11 @@ class PicowsLink(WSListener):
         try:
             self._rare(kind.value, payload, fin=bool(frame.fin), rsv=rsv)
         except Violation as violation:
-            self.violated(violation.number, violation.reason)
+            self._violated(violation.number, violation.reason)
             if self._ws is not None:
                 send_close(self._ws, violation.number, violation.reason)
+            if kind is _CLOSE and self._tcp is not None:
+                self._tcp.close()  # both have said it
 
     def pause_writing(self) -> None:
         """More waits for the socket than the high-water mark."""
@@ -149,8 +152,17 @@ class PicowsLink(WSListener):
         """The socket is gone."""
         self.lost()
 
-    def violated(self, number: int, reason: str) -> None:
-        """The peer broke the protocol: nothing of it counts any more. Whoever calls answers with a close frame."""
+    def overheard(self, number: int, reason: str) -> None:
+        """picows found the peer breaking the protocol and is about to say so."""
+        handshake = self._ws.close_handshake if self._ws is not None else None
+        if handshake is not None and handshake.recv is not None:
+            # A close, and then more: the close came first, and gets its answer first.
+            self.close(1000, "")
+        else:
+            self._violated(number, reason)
+
+    def _violated(self, number: int, reason: str) -> None:
+        """Nothing of this peer counts any more. A close frame with the number is written by whoever calls."""
         if self._closing is not None:
             return
         self._owner.violations += 1
@@ -158,12 +170,6 @@ class PicowsLink(WSListener):
             # Our own number: it tells clients not to try the same again (`rtcore.wire.codes`).
             self._code = "message_too_big"
             self.connection.close("message_too_big", reason)
-            return
-        ws = self._ws
-        handshake = ws.close_handshake if ws is not None else None
-        if ws is not None and handshake is not None and handshake.recv is not None:
-            # A close, and then more: the close came first, and gets its answer first.
-            self.close(1000, "")
             return
         self._code = "malformed_frame"
         self._closing = (number, reason)

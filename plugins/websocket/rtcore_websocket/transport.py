@@ -27,6 +27,7 @@ from rtcore_websocket.settings import WebSocketSettings
 
 if TYPE_CHECKING:
     from rtcore.app import App
+    from rtcore.connection import Connection
     from rtcore.spi.auth import Identity
     from rtcore.spi.transport import Framing as AnyFraming
     from rtcore.spi.transport import Handshake
@@ -122,6 +123,12 @@ class WebSocketTransport:
             return await self._on_aiohttp(request, handshake, identity)
         return await self._on_picows(request, answer, handshake, identity)
 
+    def connect(
+        self, link: PicowsLink | PlainLink, handshake: Handshake, identity: Identity | None
+    ) -> Connection:
+        """Return who hears of what the link brings: the kernel. A test of frames alone says otherwise."""
+        return self._app.manager.add_connection(link, handshake, identity=identity)
+
     async def _on_picows(
         self, request: web.Request, headers: dict[str, str], handshake: Handshake, identity: Identity | None
     ) -> web.StreamResponse:
@@ -134,7 +141,7 @@ class WebSocketTransport:
                 framing = self._deflated(agreed.bits)
         answer = opening.Switching(headers)
         one = self.link_type(self, framing, deflate=framing is not self._plain)
-        one.connection = self._app.manager.add_connection(one, handshake, identity=identity)
+        one.connection = self.connect(one, handshake, identity)
         self._links.add(one)
         try:
             await answer.prepare(request)
@@ -151,7 +158,7 @@ class WebSocketTransport:
     ) -> web.StreamResponse:
         socket = Socket(limit=self.limit, protocols=(opening.SUBPROTOCOL,))
         one = PlainLink(self, self._plain)
-        one.connection = self._app.manager.add_connection(one, handshake, identity=identity)
+        one.connection = self.connect(one, handshake, identity)
         self._links.add(one)
         try:
             await socket.prepare(request)

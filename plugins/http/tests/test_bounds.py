@@ -1,0 +1,160 @@
+"""What a client may cost: heads, bodies, handshakes and descriptors, over raw sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from rtcore_http.guard import Room
+
+
+async def test_a_head_that_dribbles_is_cut_off(serve: Any, connect: Any) -> None:
+    _, url = await serve(header_timeout=0.2)
+    slow = await connect(url)
+    await slow.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+
+    async def dribble() -> None:
+        while True:
+            await slow.send(b"X-A: b\r\n")
+            await asyncio.sleep(0.02)
+
+    began = time.monotonic()
+    dribbling = asyncio.create_task(dribble())
+    assert await slow.rest() == b""
+    assert time.monotonic() - began < 2
+    dribbling.cancel()
+    await asyncio.gather(dribbling, return_exceptions=True)
+
+
+async def test_a_connection_that_says_nothing_is_cut_off(serve: Any, connect: Any) -> None:
+    _, url = await serve(header_timeout=0.2)
+    silent = await connect(url)
+    assert await silent.rest() == b""
+
+
+async def test_the_second_head_on_a_connection_has_its_time_as_well(serve: Any, connect: Any) -> None:
+    _, url = await serve(header_timeout=0.2, keepalive_timeout=30)
+    kept = await connect(url)
+    await kept.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b" 200 " in await kept.head()
+    await kept.reader.readexactly(16)
+    await asyncio.sleep(0.6)  # idle for longer than a head may take: that is no offence
+    await kept.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b" 200 " in await kept.head()
+    await kept.reader.readexactly(16)
+    await kept.send(b"GET /heal")
+    assert await kept.rest() == b""
+
+
+async def test_a_tls_handshake_that_never_ends_is_cut_off(serve: Any, connect: Any, tls: Any) -> None:
+    _, url = await serve(tls_certificate=str(tls.certificate), tls_key=str(tls.key), tls_timeout=0.2)
+    silent = await connect(url)
+    assert await silent.rest() == b""
+
+
+async def test_a_slow_body_is_refused(serve: Any, connect: Any) -> None:
+    _, url = await serve(body_timeout=0.2)
+    slow = await connect(url)
+    await slow.send(
+        b"POST /rt/send HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n["
+    )
+    assert b" 408 " in await slow.head()
+
+
+async def test_a_body_that_says_that_it_is_too_big_is_not_read(serve: Any, connect: Any) -> None:
+    _, url = await serve(top={"max_message_size": 1000})
+    big = await connect(url)
+    await big.send(
+        b"POST /rt/send HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 999999999\r\n\r\n"
+    )
+    assert b" 413 " in await big.head()
+
+
+async def test_a_body_without_a_length_is_read_no_further_than_it_may(serve: Any, connect: Any) -> None:
+    _, url = await serve(top={"max_message_size": 1000})
+    endless = await connect(url)
+    await endless.send(
+        b"POST /rt/send HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    async def pour() -> None:
+        while True:
+            await endless.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+
+    pouring = asyncio.create_task(pour())
+    head = await endless.head()
+    assert b" 413 " in head
+    assert b"message_too_big" in await endless.body(head)
+    pouring.cancel()
+    await asyncio.gather(pouring, return_exceptions=True)
+
+
+async def test_large_cookies_pass_and_larger_ones_are_refused(
+    serve: Any, browser: aiohttp.ClientSession
+) -> None:
+    _, url = await serve(max_header_size=20_000)
+    async with browser.get(url + "/healthz", headers={"Cookie": "a=" + "b" * 16_384}) as response:
+        assert response.status == 200
+    async with browser.get(url + "/healthz", headers={"Cookie": "a=" + "b" * 30_000}) as response:
+        assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"x" * 100_000, b"\r\n" * 50]
+)
+async def test_garbage_is_answered_or_dropped_and_hurts_nobody(
+    serve: Any, connect: Any, browser: aiohttp.ClientSession, garbage: bytes
+) -> None:
+    _, url = await serve(header_timeout=0.3)
+    rude = await connect(url)
+    with contextlib.suppress(ConnectionError):
+        await rude.send(garbage)
+    answer = await rude.rest()
+    assert answer == b"" or b" 400 " in answer
+    async with browser.get(url + "/healthz") as response:
+        assert response.status == 200
+
+
+async def test_the_last_descriptors_are_kept_and_the_client_is_told(
+    serve: Any, browser: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, url = await serve()
+    monkeypatch.setattr(Room, "scarce", lambda self, transport: True)
+    async with browser.get(url + "/healthz") as response:
+        assert response.status == 503
+        assert (await response.json())[1]["code"] == "server_full"
+    monkeypatch.undo()
+    async with browser.get(url + "/healthz") as response:
+        assert response.status == 200
+
+
+async def test_with_no_descriptor_left_a_connection_is_dropped_at_once(
+    serve: Any, connect: Any, browser: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, url = await serve()
+    monkeypatch.setattr(Room, "gone", lambda self, listening: True)
+    dropped = await connect(url)
+    assert await dropped.rest() == b""
+    monkeypatch.undo()
+    async with browser.get(url + "/healthz") as response:
+        assert response.status == 200
+
+
+def descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_room_is_measured_by_the_number_that_comes_next() -> None:
+    room = Room(spare=64)
+    assert not room.gone(0)
+    room._hard = 0
+    assert room.gone(0)
+    before = descriptors()
+    for _ in range(100):
+        room.gone(0)
+    assert descriptors() == before
