@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .client import SimClient
 from .network import Violation
-from .schedule import Rules, World, play
+from .schedule import RARE, USUAL, Rules, World, play
 from .server import SimServer, SimSession
 
-__all__ = ["Rules", "SimClient", "SimServer", "SimSession", "Violation", "World", "play"]
+__all__ = ["RARE", "USUAL", "Rules", "SimClient", "SimServer", "SimSession", "Violation", "World", "play"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from rtcore.wire import ClientLine, Control, Hello, Message, Resumption, Welcome
+from rtcore.wire import BadControlError, ClientLine, Control, Hello, Message, Resumption, Welcome
 
 from .network import Frame, Pipe, Violation
 from .server import ServerConnection
@@ -57,18 +57,20 @@ class SimClient:
         self.stopped = False
         self.opened: str | None = None  # the session that the server opened for it last
         self.forgot = forget  # has ever asked for a reset
+        self.hellos = 0
         self._due = False
 
     # -- connections -----------------------------------------------------------------------------------
 
     def connect(self, kind: Kind | None = None) -> None:
-        """Open a connection and say hello. One that was asking before is given up; the current one lives on."""
+        """Open a connection and say hello. One that was asking before is not waited for, nor closed; the current
+        one lives on.
+        """
         if self.stopped:
             return
-        if self.asking is not None:
-            self._discard(self.asking)
         c = self.asking = ClientConnection(kind or self.network.rng.choice(KINDS))
         hello = self.line.hello(c, forget=self.forget)
+        self.hellos = hello.attach
         self.forget = False
         server = self.world.server
         if c.kind == "polling":
@@ -85,7 +87,7 @@ class SimClient:
         return self.asking is not None and hello.attach == self.line.attach
 
     def _give_up(self, c: ClientConnection) -> None:
-        if self.asking is c:
+        if c is not self.current:
             self.lost(c)
 
     def lost(self, c: ClientConnection) -> None:
@@ -175,14 +177,23 @@ class SimClient:
     def _closed(self, c: ClientConnection, code: str, attach: int) -> None:
         if code == "superseded" and not self.line.is_mine(attach):
             self.stop()
-        else:
-            self.lost(c)
+            return
+        if code == "superseded" and attach > self.hellos:
+            raise Violation("a client whose session another has taken comes back for it")
+        self.lost(c)
 
     def _welcome(self, c: ClientConnection, welcome: Welcome) -> None:
-        before = self.line.session
-        resumption = self.line.take_welcome(c, welcome)
+        before, confirmed = self.line.session, self.line.window.confirmed
+        try:
+            resumption = self.line.take_welcome(c, welcome)
+        except BadControlError as error:
+            raise Violation(str(error)) from error
         if resumption is None:
+            self.lost(c)
             return
+        anew = resumption.fresh or welcome.reason in {"reset", "unknown"}
+        if anew and list(resumption.unknown) != self.sent.get(self.era, [])[confirmed:]:
+            raise Violation("the outcome of a message is unknown, and nobody was told")
         old, self.current = self.current, c
         if self.asking is c:
             self.asking = None
@@ -206,7 +217,8 @@ class SimClient:
             raise Violation("another session, without a cause")
         if not resumption.fresh and welcome.reason in {"reset", "unknown"} and alone and not self.forgot:
             raise Violation("the counts began again, without a cause")
-        if resumption.missed and (welcome.resumed or self.line.received > server.sent_at[welcome.secret] - server.limit):
+        held = server.sent_at[welcome.secret] - server.limit
+        if resumption.missed and (welcome.resumed or self.line.received > held):
             raise Violation("messages are called lost that could be replayed")
         if resumption.unknown and not resumption.fresh and welcome.reason not in {"reset", "unknown"}:
             raise Violation("unknown outcomes in a session that goes on")

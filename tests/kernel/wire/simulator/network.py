@@ -11,7 +11,7 @@ from typing import Any
 Frame = list[Any]
 
 
-class Violation(AssertionError):  # noqa: N818 - what the property is about
+class Violation(AssertionError):
     """The cores broke a promise."""
 
 

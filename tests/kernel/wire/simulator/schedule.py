@@ -6,7 +6,7 @@ must hold in the end is here: whoever is left has everything, and nothing waits 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from random import Random
 
 import attrs
@@ -17,6 +17,9 @@ from .client import ClientConnection, SimClient
 from .network import Network, Violation
 from .server import SimServer, SimSession
 
+#: What happens to sessions: methods of `World`.
+USUAL = (*("client_says", "server_says", "cut", "climb") * 2, "slow", "abort_poll")
+RARE = ("expire", "reload", "copy")
 #: Seconds of the model after the last misfortune within which everything must have arrived.
 SETTLE = 60.0
 #: Attaches that one schedule may need; more is a fight over the session.
@@ -46,13 +49,6 @@ class World:
         self.clients: list[SimClient] = []
         self.said = 0
         self.add(rules.client_line(rng.choice((3, 8, 40))))
-        self.acts: list[Callable[[], None]] = [
-            self.client_says, self.client_says, self.server_says, self.server_says, self.cut, self.cut,
-            self.climb, self.climb, self.slow, self.abort_poll,
-        ]  # fmt: skip
-        for act in (self.expire, self.reload, self.copy):
-            if rng.random() < 0.25:
-                self.acts.append(act)
 
     def add(self, line: ClientLine, *, forget: bool = False) -> SimClient:
         client = self.rules.client(self, line, forget=forget)
@@ -136,7 +132,9 @@ class World:
     def _stored(self, line: ClientLine) -> ClientLine:
         stored = self.rules.client_line(line.limit)
         stored.session, stored.secret = line.session, line.secret
-        stored.attach = line.attach  # stored before each hello leaves, or a late one of the old page would win
+        stored.attach = (
+            line.attach
+        )  # stored before each hello leaves, or a late one of the old page would win
         return stored
 
     # -- how it ends -------------------------------------------------------------------------------------
@@ -159,17 +157,23 @@ class World:
         )
 
 
-def play(rng: Random, rules: Rules | None = None) -> World:
-    """Play one schedule to its end.
+def draw(rng: Random) -> list[str]:
+    """Draw what happens. Most schedules lack the rare acts, so that what they hide is seen too."""
+    acts = list(USUAL) + [act for act in RARE if rng.random() < 0.25]
+    return [rng.choice(acts) for _ in range(rng.randint(5, 50))]
+
+
+def play(rng: Random, rules: Rules | None = None, acts: Sequence[str] | None = None) -> World:
+    """Play one schedule to its end: `acts` one after the other, then a quiet time.
 
     Raises:
         Violation: a promise was broken.
     """
     world = World(rng, rules or Rules())
     network = world.network
-    for _ in range(rng.randint(5, 50)):
+    for act in draw(rng) if acts is None else acts:
         network.run(network.now + rng.expovariate(2.5))
-        rng.choice(world.acts)()
+        getattr(world, act)()
     network.calm = True
     if rng.random() < 0.5:
         network.run(network.now + 1.0)

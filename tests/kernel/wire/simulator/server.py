@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Respond = Callable[..., None]
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a failure
+class Refused(Exception):
     """A poll or a POST is refused."""
 
     def __init__(self, code: str, attach: int = 0) -> None:
@@ -28,7 +28,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure
 class SimSession(ServerLine):
     """A session: the line, what waits for it, and the truth about it."""
 
-    __slots__ = ("era", "id", "outbox", "owner", "used")
+    __slots__ = ("era", "id", "outbox", "owner", "told", "used")
 
     connection: ServerConnection | None
 
@@ -37,11 +37,13 @@ class SimSession(ServerLine):
         self.id = id
         self.outbox: deque[Message] = deque()
         self.era = 0  # how often the counts began again
+        self.told = 0  # the highest count that an ack has confirmed
         self.owner: SimClient | None = None  # whose hello was taken last
         self.used: tuple[SimClient, str] | None = None  # who used it last, and the secret that it had then
 
     def restart(self, reason: str) -> None:
         self.era += 1
+        self.told = 0
         super().restart(reason)
 
 
@@ -50,7 +52,9 @@ class ServerConnection:
 
     __slots__ = ("buffer", "client", "ended", "paused", "pipe", "server", "session", "waiting")
 
-    def __init__(self, server: SimServer, client: SimClient, *, pipe: Pipe | None, waiting: Respond | None) -> None:
+    def __init__(
+        self, server: SimServer, client: SimClient, *, pipe: Pipe | None, waiting: Respond | None
+    ) -> None:
         self.server = server
         self.client = client
         self.pipe = pipe
@@ -129,6 +133,8 @@ class SimServer:
         connection.session, session.owner = session, connection.client
         if old is not None and old is not connection:
             old.close("superseded", session.attach)
+        if attached.reason == "overflow" and session.told >= session.window.confirmed:
+            raise Violation("messages are called lost that the client has confirmed")
         self.given.append(session.secret)
         self.sent_at[session.secret] = session.window.sent
         welcome = Welcome(
@@ -136,7 +142,12 @@ class SimServer:
             resumed=attached.resumed and reason is None, reason=reason or attached.reason, lost=attached.lost,
             received=attached.received, node=str(session.era),
         )  # fmt: skip
-        connection.write([Control("welcome", {"welcome": welcome}), *attached.replay])
+        said = [Control("welcome", {"welcome": welcome})]
+        if self.network.chance(0.3):
+            # Two frames; a poll's answer has the first, and the replay comes with the next.
+            connection.write(said)
+            said = []
+        connection.write([*said, *attached.replay])
         self.pump(session)
 
     def greet_request(self, client: SimClient, hello: Hello, respond: Respond) -> None:
@@ -152,9 +163,9 @@ class SimServer:
         session = self.by_nonce.get(hello.nonce)
         if session is not None and not session.confirmed:
             return session
-        if reason is None and client.opened is not None and client.is_asking(hello):
-            if client.opened not in self.expired:
-                raise Violation("a repeated hello opened a second session")
+        had = reason is None and client.opened is not None and client.opened not in self.expired
+        if had and client.is_asking(hello):
+            raise Violation("a repeated hello opened a second session")
         self.opened += 1
         session = self.session_class(f"s{self.opened}", self.limit, hello.nonce)
         self.sessions[session.id] = self.by_nonce[hello.nonce] = session
@@ -169,7 +180,11 @@ class SimServer:
     def _check_not_stolen(self, session: SimSession, client: SimClient, showed: str | None) -> None:
         if session.used is not None and showed is not None:
             user, secret = session.used
-            if user is not client and not user.stopped and self.given.index(showed) < self.given.index(secret):
+            if (
+                user is not client
+                and not user.stopped
+                and self.given.index(showed) < self.given.index(secret)
+            ):
                 raise Violation("a copy took a session that its client had used since")
 
     # -- in ----------------------------------------------------------------------------------------------
@@ -192,7 +207,9 @@ class SimServer:
         for item in items:
             if isinstance(item, Message):
                 self.count_in(session, connection, item)
-            elif not session.confirm(item.fields["n"]):
+            elif session.confirm(item.fields["n"]):
+                session.told = max(session.told, item.fields["n"])
+            else:
                 raise Violation("a client confirmed more than was sent")
 
     def count_in(self, session: SimSession, connection: ServerConnection, message: Message) -> None:
