@@ -49,7 +49,8 @@ class Counters:
 
     Attributes:
         messages_received, messages_sent: messages of sessions, counted as the wire counts them.
-        bytes_received, bytes_sent: of frames, as the kernel sees them: without HTTP, TLS and TCP.
+        bytes_received: of frames, hello and control included; without HTTP, TLS and TCP.
+        bytes_sent: of messages, framed; without control.
         attaches: hellos that were accepted; `resumes`: those of them that took a session up again.
         sessions_opened, sessions_closed: what their names say; the difference is how many there are.
         errors: answers to messages, by code. `refusals`: connections that were turned away, by code.
@@ -211,8 +212,8 @@ def register_metrics(meter: Meter, counters: Counters) -> Callable[[], None]:
         "{message}",
         "Messages dropped",
     )
-    total("rtcore.bytes.received", observe(one("bytes_received")), "By", "Bytes of frames that came in")
-    total("rtcore.bytes.sent", observe(one("bytes_sent")), "By", "Bytes of frames that went out")
+    total("rtcore.bytes.received", observe(one("bytes_received")), "By", "Bytes of frames that clients sent")
+    total("rtcore.bytes.sent", observe(one("bytes_sent")), "By", "Bytes of messages that went out")
     total(
         "rtcore.errors", observe(each("errors", "error.type")), "{error}", "Messages answered with an error"
     )
