@@ -143,6 +143,9 @@ class Greeter:
         new = session is None
         if session is None:
             session = self._make(connection, hello, identity)
+        named = session.id == hello.session
+        if not named:
+            hello = hello.anew()
         old = session.connection
         try:
             attached = session.take_hello(connection, hello)
@@ -155,7 +158,7 @@ class Greeter:
             session.identity = identity
         manager.came_back(session, was_attached=was_attached)
         self._connect(connection, session, hello)
-        self._welcome(connection, session, hello, attached, new=new, reason=reason or attached.reason)
+        self._welcome(connection, session, hello, attached, new=not named, reason=reason or attached.reason)
         counters = manager.counters
         counters.attaches += 1
         counters.transport(connection.handshake.transport).attaches += 1
@@ -180,19 +183,20 @@ class Greeter:
     def _session(self, hello: Hello, identity: Identity) -> tuple[Session | None, str | None]:
         """Find the session that a hello means; if it names one that it cannot have, say why not."""
         manager = self._manager
-        if hello.session is None:
-            again = self._unconfirmed.get(hello.nonce)
-            if again is not None and _same(again.identity, identity):
-                return again, None
-            return None, None
-        session = manager.sessions.get(hello.session)
-        if session is None:
-            return None, manager.why_gone(hello.session)
-        if not session.knows(hello.secret or ""):
-            return None, "unknown"
-        if not _same(session.identity, identity):
-            return None, "identity_changed"
-        return session, None
+        reason = None
+        if hello.session is not None:
+            session = manager.sessions.get(hello.session)
+            if session is None:
+                reason = manager.why_gone(hello.session)
+            elif not session.knows(hello.secret or ""):
+                reason = "unknown"
+            elif not _same(session.identity, identity):
+                reason = "identity_changed"
+            else:
+                return session, None
+        # A new one, unless this hello made one before and the answer was lost.
+        again = self._unconfirmed.get(hello.nonce)
+        return (again if again is not None and _same(again.identity, identity) else None), reason
 
     def _make(self, connection: Connection, hello: Hello, identity: Identity) -> Session:
         manager = self._manager
