@@ -17,8 +17,10 @@ from rtcore.plugins import load, new_manager, settings_classes
 from rtcore.settings import Options, toml
 from rtcore.settings.words import help_text, type_text
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "settings.md"
 BLOCK = re.compile(r"(<!-- settings: (?P<name>[a-z0-9_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+LAST = "## For plugin authors\n"  # what follows the plugins' tables
 HEAD = "| Key | Default | Takes | What it does |\n|---|---|---|---|\n"
 
 
@@ -29,6 +31,12 @@ def classes() -> dict[str, type[Any]]:
     return {"rtcore": Options, **settings_classes(manager)}
 
 
+def ours(known: Mapping[str, type[Any]]) -> dict[str, type[Any]]:
+    """Those of this tree: whatever else is installed has a page of its own."""
+    tree = {"rtcore", *(folder.name for folder in (ROOT / "plugins").iterdir())}
+    return {name: cls for name, cls in known.items() if name in tree}
+
+
 def page(text: str, known: Mapping[str, type[Any]]) -> str:
     """Return the page with the tables of the known classes made anew."""
 
@@ -37,6 +45,15 @@ def page(text: str, known: Mapping[str, type[Any]]) -> str:
         return found[0] if cls is None else f"{found[1]}{HEAD}{''.join(rows(cls))}{found[3]}"
 
     return BLOCK.sub(block, text)
+
+
+def completed(text: str, known: Mapping[str, type[Any]]) -> str:
+    """Return the page with an empty table for each class that has none, in the order of names."""
+    for name in sorted(known.keys() - {found["name"] for found in BLOCK.finditer(text)}):
+        later = [n for found in BLOCK.finditer(text) if (n := found["name"]) > name and n != "rtcore"]
+        at = text.index(f"### {later[0]}\n" if later else LAST)
+        text = f"{text[:at]}### {name}\n\n<!-- settings: {name} -->\n<!-- end -->\n\n{text[at:]}"
+    return text
 
 
 def rows(cls: type[Any], path: str = "") -> Iterator[str]:
@@ -83,7 +100,8 @@ def escaped(text: str) -> str:
 
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    made = page(text, classes())
+    known = classes()
+    made = page(completed(text, ours(known)), known)
     PAGE.write_text(made, encoding="utf-8")
     print(f"{PAGE.name}: {'written anew' if made != text else 'is as the classes say'}")
 

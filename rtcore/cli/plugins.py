@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from rtcore.cli import stack
@@ -22,7 +20,7 @@ def plugins(ctx: click.Context, config: str | None, sets: tuple[str, ...], *, as
     it = stack.Stack.read(config, sets)
     report, trouble = _booted(it)
     if as_json:
-        click.echo(json.dumps([_facts(report, name) for name in (row.name for row in report)], indent=2))
+        _json(report)
     else:
         _table(report)
     for warning in report.warnings:
@@ -46,17 +44,11 @@ def _booted(it: stack.Stack) -> tuple[Report, list[str]]:
     return app.plugins, []
 
 
-def _facts(report: Report, name: str) -> dict[str, object]:
-    row = report[name]
-    return {
-        "name": row.name,
-        "distribution": row.distribution,
-        "version": row.version,
-        "hooks": list(row.hooks),
-        "services": list(row.services),
-        "status": row.status,
-        "reason": row.reason,
-    }
+def _json(report: Report) -> None:
+    from rich.console import Console
+
+    facts = ("name", "distribution", "version", "hooks", "services", "status", "reason")
+    Console().print_json(data=[{fact: getattr(row, fact) for fact in facts} for row in report])
 
 
 def _table(report: Report) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
-import pluggy
 
 from rtcore import plugins, settings
 from rtcore.settings.sources import CONFIG_VARIABLE
+
+if TYPE_CHECKING:
+    import pluggy
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -17,6 +17,7 @@ import attrs
 from rtcore.errors import Problem
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _PLACE = re.compile(
     r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|(?P<end>end of document))\)$",
     re.DOTALL,
@@ -91,13 +92,15 @@ def key(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: it is no TOML key.
     """
-    if "\n" in text or "=" in re.sub(r'"[^"]*"|\'[^\']*\'', "", text):
+    if "\n" in text:
         raise ValueError("not a TOML key")
-    node: Any = tomllib.loads(f"{text} = 0")
+    node: Any = tomllib.loads(f'{text} = "\\u0000"')
     parts: list[str] = []
     while isinstance(node, dict):
         ((part, node),) = node.items()
         parts.append(part)
+    if node != "\0":  # the text brought a value of its own
+        raise ValueError("not a TOML key")
     return tuple(parts)
 
 
@@ -146,11 +149,6 @@ def _shown(instance: object, field: Any) -> str:
 
 
 def _quote(text: str) -> str:
-    body = (
-        text.replace("\\", "\\\\")
-        .replace('"', '\\"')
-        .replace("\n", "\\n")
-        .replace("\t", "\\t")
-        .replace("\r", "\\r")
+    return (
+        '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else f"\\U{ord(c):08X}") for c in text) + '"'
     )
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04X}" for c in body) + '"'
