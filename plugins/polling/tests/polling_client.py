@@ -1,0 +1,165 @@
+"""A client that polls, by hand or as a `Duplex` of the test client."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from rtcore.spi.codec import Codec, Item
+from rtcore.spi.compressor import Compressor
+from rtcore.testing import PlainCodec
+from rtcore.wire.codes import CODES
+from rtcore.wire.control import Control
+from rtcore.wire.format import unpack
+from rtcore.wire.message import Message
+
+WITHIN = 10.0
+
+
+class Answer(tuple[int, list[Item]]):
+    """A status and the items of the body."""
+
+    __slots__ = ()
+
+    @property
+    def status(self) -> int:
+        return self[0]
+
+    @property
+    def items(self) -> list[Item]:
+        return self[1]
+
+    @property
+    def payloads(self) -> list[Any]:
+        return [item.payload for item in self.items if isinstance(item, Message)]
+
+    def control(self, name: str) -> dict[str, Any]:
+        [fields] = [item.fields for item in self.items if isinstance(item, Control) and item.name == name]
+        return dict(fields)
+
+    @property
+    def code(self) -> str:
+        return str(self.control("error")["code"])
+
+
+class Poller:
+    """Says hello and polls when a test says so.
+
+    Attributes:
+        received: how many messages have arrived; what the next poll says.
+        fields: session, secret and attach number, from the welcome.
+    """
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        *,
+        codec: Codec | None = None,
+        compressor: Compressor | None = None,
+    ) -> None:
+        self.http = http
+        self.url = url
+        self.codec = codec or PlainCodec()
+        self.compressor = compressor
+        self.received = 0
+        self.sent = 0
+        self.fields: dict[str, Any] = {}
+        self.last: aiohttp.ClientResponse
+        self.body = b""
+
+    async def post(self, path: str, *items: bytes, **request: Any) -> Answer:
+        request.setdefault("headers", {"Content-Type": self.codec.content_type})
+        async with self.http.post(
+            f"{self.url}{path}?codec={self.codec.name}", data=self.codec.join(items), **request
+        ) as response:
+            self.body = await response.read()
+        self.last = response
+        return Answer(
+            (response.status, list(unpack(self.body, self.codec, self.compressor, max_size=1 << 30)))
+        )
+
+    async def hello(self, **fields: Any) -> Answer:
+        fields = {"attach": 1, "nonce": secrets.token_hex(8), **fields}
+        return self.took(await self.post("/rt/poll", self.codec.encode_control("hello", fields)))
+
+    async def poll(self, *more: bytes, **fields: Any) -> Answer:
+        fields = {**self.fields, "received": self.received, **fields}
+        return self.took(await self.post("/rt/poll", self.codec.encode_control("poll", fields), *more))
+
+    async def send(self, *items: bytes) -> Answer:
+        head = self.codec.encode_control("send", {**self.fields, "from": self.sent})
+        answer = await self.post("/rt/send", head, *items)
+        self.sent += sum(1 for item in items for part in self.codec.decode(item) if isinstance(part, Message))
+        return answer
+
+    def took(self, answer: Answer) -> Answer:
+        """Count what arrived."""
+        for item in answer.items:
+            if isinstance(item, Message):
+                self.received += 1
+            elif isinstance(item, Control) and item.name == "welcome":
+                self.fields = {name: item.fields[name] for name in ("session", "secret", "attach")}
+                self.sent = item.fields["received"]
+        return answer
+
+
+class PollDuplex:
+    """A `Duplex` of the test client: it polls while something is to be received."""
+
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, *, received: int = 0, codec: Codec | None = None
+    ) -> None:
+        self.poller = Poller(http, url, codec=codec)
+        self.poller.received = received
+        self._frames: deque[bytes] = deque()
+        self._closed = False
+
+    async def send(self, frame: bytes) -> None:
+        if self._closed:
+            raise ConnectionResetError("closed")
+        if self.poller.fields:
+            await self.poller.send(frame)
+            self._frames.append(self.poller.body)
+        else:
+            self._took(self.poller.took(await self.poller.post("/rt/poll", frame)))
+
+    async def receive(self) -> bytes:
+        while not self._frames:
+            if self._closed:
+                raise EOFError("closed")
+            try:
+                self._took(await self.poller.poll())
+            except (aiohttp.ClientError, OSError) as error:
+                raise EOFError(str(error)) from error
+        return self._frames.popleft()
+
+    async def close(self) -> None:
+        self._closed = True
+
+    def _took(self, answer: Answer) -> None:
+        codec = self.poller.codec
+        if answer.status == 200:
+            if answer.items:
+                self._frames.append(self.poller.body)
+            self._closed = any(isinstance(item, Control) and item.name == "close" for item in answer.items)
+            return
+        # A refusal has a status of its own; to the session's client it is a close like any other.
+        error = answer.control("error")
+        self._frames.append(codec.encode_control("close", {"number": CODES[error["code"]].number, **error}))
+        self._closed = True
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.005)
+
+
+def message(n: int) -> Message:
+    return Message("n", n)
