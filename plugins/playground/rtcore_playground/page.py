@@ -1,0 +1,64 @@
+"""The page's files as HTTP responses.
+
+Rule: the page may load and call nothing but this server, and no inline script or style (Content Security Policy
+Level 3). The files are read once; a browser asks each time whether its copy is still good, and is told so in few bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import Final
+
+from aiohttp import web
+from rtcore_http.routes import Route
+
+#: Where the page's own files are, whatever the path of the page itself.
+BELOW: Final = "/playground/"
+
+TYPES: Final = {
+    "css": "text/css",
+    "html": "text/html",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+}
+
+HEADERS: Final = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class File:
+    """One file of the page, ready to be served. A route's handler."""
+
+    def __init__(self, name: str, body: bytes) -> None:
+        self.name = name
+        self._body = body
+        self._type = TYPES[name.rpartition(".")[2]]
+        self._tag = hashlib.sha256(body).hexdigest()[:20]
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Answer with the file, or with 304 if the browser has it (RFC 9110, section 13.1.2)."""
+        headers = {**HEADERS, "ETag": f'"{self._tag}"'}
+        known = request.if_none_match or ()
+        if any(tag.value in {self._tag, "*"} for tag in known):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self._body, headers=headers, content_type=self._type, charset="utf-8")
+
+
+def routes(path: str) -> list[Route]:
+    """Return a route for each file; the page itself is at `path`."""
+    made = []
+    for file in sorted(files(__package__).joinpath("static").iterdir(), key=lambda file: file.name):
+        served = File(file.name, file.read_bytes())
+        where = path if file.name == "index.html" else BELOW + file.name
+        made += [Route("GET", where, served), Route("HEAD", where, served)]
+    return made
