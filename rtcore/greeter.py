@@ -128,17 +128,31 @@ class Greeter:
     # -- attach ----------------------------------------------------------------------------------------
 
     def _attach(self, connection: Connection, hello: Hello) -> None:
-        manager = self._manager
+        """Attach, or say why not; inside a span, if somebody records that."""
+        tracing = self._manager.app.tracing
         try:
-            identity = self._identity(connection)
-            session, reason = self._session(hello, identity)
-            was_attached = session is not None and session.connection is not None
-            if manager.full and not was_attached:
-                raise Rejected("server_full", retry_after=5.0)
+            if tracing is None:
+                self._take(connection, hello)
+            else:
+                with tracing.attach_span(connection.handshake) as span:
+                    session, resumed, reason = self._take(connection, hello)
+                    span.attached(session.id, resumed=resumed, reason=reason)
         except Rejected as refusal:
             self._greeting.discard(connection)
             connection.refuse(refusal)
-            return
+
+    def _take(self, connection: Connection, hello: Hello) -> tuple[Session, bool, str | None]:
+        """Give the connection its session; return that, whether it goes on whole, and why not if it was asked for.
+
+        Raises:
+            Rejected: neither an old session nor a new one may have this connection.
+        """
+        manager = self._manager
+        identity = self._identity(connection)
+        session, reason = self._session(hello, identity)
+        was_attached = session is not None and session.connection is not None
+        if manager.full and not was_attached:
+            raise Rejected("server_full", retry_after=5.0)
         self._greeting.discard(connection)
         new = session is None
         if session is None:
@@ -150,8 +164,7 @@ class Greeter:
         try:
             attached = session.take_hello(connection, hello)
         except AttachRefusedError as refused:
-            connection.refuse(Rejected(refused.code, str(refused)))
-            return
+            raise Rejected(refused.code, str(refused)) from refused
         if old is not None and old is not connection:
             old.close("superseded", attach=session.attach)
         if not identity.anonymous:
@@ -167,6 +180,7 @@ class Greeter:
         else:
             counters.resumes += attached.resumed
             manager.app.observe("rtcore_session_resumed", session=session)
+        return session, attached.resumed and not new and reason is None, reason
 
     def _identity(self, connection: Connection) -> Identity:
         if connection.identity is not None:
