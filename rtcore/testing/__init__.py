@@ -14,7 +14,9 @@ from __future__ import annotations
 import pytest
 
 # Before they are imported: an assertion that fails in a suite shows its values, as one in a test file does.
-pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in ("broker", "codec")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{suite}" for suite in ("broker", "client", "codec", "transport"))
+)
 
 from rtcore.testing.broker import BrokerContract  # noqa: E402
 from rtcore.testing.client import Duplex, Refused, WireClient  # noqa: E402
@@ -23,6 +25,7 @@ from rtcore.testing.codec import CodecContract  # noqa: E402
 from rtcore.testing.contract import Contract  # noqa: E402
 from rtcore.testing.in_memory import InMemoryEnd, InMemoryTransport  # noqa: E402
 from rtcore.testing.plain import PlainCodec  # noqa: E402
+from rtcore.testing.transport import TransportContract  # noqa: E402
 
 __all__ = [
     "BrokerContract",
@@ -34,5 +37,6 @@ __all__ = [
     "InMemoryTransport",
     "PlainCodec",
     "Refused",
+    "TransportContract",
     "WireClient",
 ]

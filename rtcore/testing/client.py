@@ -77,7 +77,8 @@ class WireClient:
         await duplex.send(self.codec.encode_control("hello", hello.fields()))
         async with asyncio.timeout(PATIENCE):
             while (resumption := await self._step()) is None:
-                pass
+                if refusal := next((control for control in self.controls if control.name == "close"), None):
+                    raise Refused(refusal)
         for message in resumption.resend:
             await duplex.send(self.codec.encode(message))
         return resumption
@@ -172,8 +173,6 @@ class WireClient:
                 assert self.line.confirm(item.fields["n"]), f"an ack of what was never sent: {item}"
             else:
                 self.controls.append(item)
-                if item.name == "close" and self.line.connection is None:
-                    raise Refused(item)
         return resumption
 
 
