@@ -1,0 +1,370 @@
+"""`RealtimeClient`: the public face. The promises are here, how they are kept is in the modules that it joins."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl as _ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+
+from rtcore_client.attach import Attacher
+from rtcore_client.backoff import Backoff
+from rtcore_client.carrier import Carrier
+from rtcore_client.chain import Chain
+from rtcore_client.connector import Connector
+from rtcore_client.endpoint import Endpoint
+from rtcore_client.errors import NotConnected
+from rtcore_client.events import EventName, Events
+from rtcore_client.heartbeat import Heartbeat
+from rtcore_client.info import ConnectionInfo
+from rtcore_client.messages import MessageStream
+from rtcore_client.options import Authentication, ConnectionType, Limits, Options, Timing
+from rtcore_client.outgoing import Outgoing
+from rtcore_client.quality import ConnectionQualityDetector
+from rtcore_client.rooms import Rooms
+from rtcore_client.sender import Sender
+from rtcore_client.session import Session
+from rtcore_client.subscriptions import Callback, Subscriptions
+from rtcore_client.tasks import Tasks
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rtcore.wire.message import Priority
+
+
+class RealtimeClient:
+    """A client of an rtcore server: one session that survives connections and changes of transport.
+
+        async with RealtimeClient("http://localhost:8080/rt") as client:
+            client.subscribe("chat:*", lambda message: print(message.payload))
+            await client.send("chat:message", {"text": "hello"})
+            print(await client.request("echo", 42))
+
+    It belongs to the event loop in which `connect` is called, and is not safe to use from other threads.
+
+    Args:
+        url: `http(s)://host/rt` or `ws(s)://host/rt`; each transport's path follows from it.
+        connection_type: the preferred transport: websocket, sse or polling.
+        fallback_types: what to use instead, the best first.
+        client_id: the client's own name for itself; for people, not for security.
+        auto_reconnect: after a loss, attach again and resume.
+        max_reconnect_attempts: after so many failures in a row the client is suspended: it tries on a slow timer.
+        reconnect_delay: the limit of the first pause between attempts, seconds; the choice within it is random, and
+            the limit doubles.
+        heartbeat_interval, ping_timeout: seconds; silence beyond both is the end of a connection. What the server says
+            in its welcome holds where it is shorter.
+        enable_compression: of frames of `compression_threshold` bytes and more, if the server agrees.
+        enable_batching: up to `batch_size` messages go in one frame, after at most `batch_interval` seconds.
+        authentication: `{"token": …, "headers": {…}}`; the token may be a callable, async or not, asked before each
+            attach. It never gets into a URL.
+        codec: json or cbor.
+        timing, limits: patience and memory; see there.
+        ssl: for https and wss, where the system's trust is not what is wanted.
+        uniform: random numbers for the backoff; for tests.
+
+    Raises:
+        ValueError: an argument that cannot be; the text names it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connection_type: ConnectionType = "websocket",
+        fallback_types: Sequence[ConnectionType] = ("sse", "polling"),
+        client_id: str | None = None,
+        auto_reconnect: bool = True,
+        max_reconnect_attempts: int = 5,
+        reconnect_delay: float = 1.0,
+        heartbeat_interval: float = 30.0,
+        ping_timeout: float = 5.0,
+        enable_compression: bool = True,
+        compression_threshold: int = 1024,
+        enable_batching: bool = False,
+        batch_size: int = 10,
+        batch_interval: float = 0.1,
+        authentication: Authentication | None = None,
+        codec: str = "json",
+        timing: Timing | None = None,
+        limits: Limits | None = None,
+        ssl: _ssl.SSLContext | None = None,
+        uniform: Callable[[float, float], float] | None = None,
+    ) -> None:
+        options = self._options = Options(
+            url=url, connection_type=connection_type, fallback_types=fallback_types, client_id=client_id,
+            auto_reconnect=auto_reconnect, max_reconnect_attempts=max_reconnect_attempts,
+            reconnect_delay=reconnect_delay, heartbeat_interval=heartbeat_interval, ping_timeout=ping_timeout,
+            enable_compression=enable_compression, compression_threshold=compression_threshold,
+            enable_batching=enable_batching, batch_size=batch_size, batch_interval=batch_interval,
+            authentication=authentication or Authentication(), codec=codec, timing=timing or Timing(),
+            limits=limits or Limits(), ssl=ssl,
+        )  # fmt: skip
+        self._tasks = Tasks()
+        self._events = Events(self._tasks)
+        self._tasks.failed = self._events.failed
+        self._detector = ConnectionQualityDetector()
+        self._session = Session(options, self._events)
+        self._subscriptions = Subscriptions(
+            self._tasks, self._events.callback_failed, options.limits.subscriber
+        )
+        self._rooms = Rooms(self.request, self._events)
+        self._attacher = Attacher(self._session, options, Endpoint.parse(url))
+        heartbeat = Heartbeat(self._session, self._detector, self._events)
+        self._carrier = Carrier(self._session, heartbeat, self._tasks, options)
+        self._carrier.changed = self._changed
+        backoff = Backoff(options.reconnect_delay, options.timing.max_reconnect_delay)
+        self._connector = Connector(
+            self._session,
+            attacher=self._attacher,
+            chain=Chain(options.preference),
+            backoff=backoff if uniform is None else backoff.using(uniform),
+            carrier=self._carrier,
+            heartbeat=heartbeat,
+            detector=self._detector,
+            events=self._events,
+            tasks=self._tasks,
+            options=options,
+        )
+        self._sender = Sender(self._session, self._connector, self._attacher.codec)
+        self._connector.info = self.get_connection_info
+        self._connector.stopped = self._subscriptions.end_streams
+        self._session.on_message = self._rooms.saw
+        self._session.on_anew = self._rejoin
+        self._delivering = False
+
+    # -- the connection ----------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Return when the client is connected; begin to, or try again at once, if it is not.
+
+        Raises:
+            NetworkError: no transport reached the server. `Suspended`, a kind of it, says that the client goes on
+                trying by itself.
+            Refused: the server does not want this client; `code` says why.
+            NotConnected: the client is or was closed.
+        """
+        if self._connector.state == "closed":
+            raise NotConnected("the client was closed; make a new one")
+        if self._attacher.http is None:
+            self._attacher.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        if not self._delivering:
+            self._delivering = True
+            self._tasks.spawn(self._deliver(), name="deliver")
+        await self._connector.connect()
+
+    async def switch_transport(self, connection_type: ConnectionType) -> None:
+        """Prefer a transport from now on, and move the session to it; the old link carries it until the new one does.
+
+        Raises:
+            NetworkError: it could not be had; the session stays where it is.
+        """
+        await self._connector.switch(connection_type)
+
+    async def close(self) -> None:
+        """Send what is queued, for `timing.close` seconds at most; say goodbye; end everything. Again is harmless."""
+        if self._connector.state == "closed":
+            return
+        connected = self._connector.state == "connected"
+        await self._connector.close()
+        if connected:
+            await self._say_goodbye()
+        await self._carrier.release(self._session.link)
+        self._session.outbox.fail(NotConnected("the client was closed"))
+        self._subscriptions.end_streams()
+        if connected:
+            self._events.emit("disconnect", "bye")
+        await self._tasks.cancel()
+        if self._attacher.http is not None:
+            await self._attacher.http.close()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # -- messages out ------------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        priority: Priority = "normal",
+        room: str | None = None,
+        version: int = 0,
+        confirm: bool = False,
+        idempotent: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """Send a message. Returns when it was given to the transport, or queued because there is none just now.
+
+        Args:
+            type: such as `chat:message`.
+            payload: whatever the codec can express.
+            priority: critical, high, normal or low: what overtakes what while messages wait.
+            room: publish to the members of this room.
+            version: of the payload's shape.
+            confirm: return only when the server has received it.
+            idempotent: it may run twice: send it again if its session is gone and its outcome unknown.
+            timeout: seconds to wait for room to send, and for the confirmation; `timing.send` if not given.
+
+        Raises:
+            TypeError: the payload holds something that the codec cannot express.
+            QueueFull: the client is offline, and as many messages wait as may.
+            Timeout: no room within the time, and it was not sent; or no confirmation, and it may have been.
+            UnknownOutcome: with `confirm`: the session is gone, and with it the knowledge.
+            RequestError: the server refused it, or it is larger than the server takes.
+            NotConnected: the client is closed or was never connected.
+        """
+        message = Outgoing(
+            type, payload, priority=priority, room=room, version=version, idempotent=idempotent
+        )
+        patience = self._options.timing.send if timeout is None else timeout
+        await self._sender.send(message, timeout=patience, confirm=confirm)
+
+    async def request(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        priority: Priority = "normal",
+        room: str | None = None,
+        version: int = 0,
+        idempotent: bool = False,
+    ) -> Any:
+        """Send a message and return the payload of its reply.
+
+        When the caller gives up or the time is up the server is told, and cancels its handler.
+
+        Args:
+            timeout: seconds until the reply; `timing.request` if not given.
+            type, payload, priority, room, version, idempotent: as for `send`.
+
+        Raises:
+            RequestError: the server answered with an error.
+            Timeout: no reply within the time.
+            UnknownOutcome, QueueFull, TypeError, NotConnected: as for `send`.
+        """
+        message = Outgoing(
+            type, payload, id=self._session.requests.next_id(), priority=priority, room=room, version=version,
+            idempotent=idempotent,
+        )  # fmt: skip
+        patience = self._options.timing.request if timeout is None else timeout
+        return await self._sender.request(message, timeout=patience)
+
+    async def join_room(self, room: str, *, history: int = 0) -> Mapping[str, Any]:
+        """Join a room; return what the server says of it. After a new session the client joins again by itself.
+
+        Args:
+            room: its name.
+            history: how many of the last messages are to be sent again, where the room keeps them.
+        """
+        return await self._rooms.join(room, history=history)
+
+    async def leave_room(self, room: str) -> bool:
+        """Leave a room; return whether the client was in it."""
+        return await self._rooms.leave(room)
+
+    async def send_to_room(self, room: str, type: str, payload: Any = None, **options: Any) -> None:
+        """Publish to the members of a room; `options` are those of `send`."""
+        await self.send(type, payload, room=room, **options)
+
+    # -- messages in -------------------------------------------------------------------------------------
+
+    def subscribe(self, pattern: str, callback: Callback) -> Callable[[], None]:
+        """Call `callback(message)` with each message whose type matches; return how to end that.
+
+        Args:
+            pattern: a type, a prefix with `*` at its end, or `*`.
+            callback: plain, or async; an async one gets one message after the other and delays nobody, until
+                `limits.subscriber` messages wait for it. What it raises is logged and becomes an `error` event.
+        """
+        return self._subscriptions.add(pattern, callback)
+
+    def messages(self, pattern: str = "*", *, maxsize: int = 100) -> MessageStream:
+        """Return the messages that match from now on, for `async for`. Bounded: see `MessageStream`."""
+        return MessageStream(self._subscriptions, pattern, maxsize)
+
+    def on(self, event: EventName, callback: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `callback(value)` at each event; return how to end that. `rtcore_client.events` lists them."""
+        return self._events.on(event, callback)
+
+    # -- what it says of itself ----------------------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """Messages flow."""
+        return self._connector.state == "connected"
+
+    def get_connection_info(self) -> ConnectionInfo:
+        """Return how things stand now."""
+        session, connector, welcome = self._session, self._connector, self._session.welcome
+        return ConnectionInfo(
+            state=connector.state,
+            connection_type=self._carrier.type,
+            is_connected=self.is_connected,
+            subscriptions=self._subscriptions.patterns,
+            rooms=self._rooms.names,
+            quality=self._detector.get_connection_quality(),
+            latency=self._detector.latency,
+            session_id=session.line.session,
+            client_id=self._options.client_id,
+            node=welcome.node if welcome is not None else None,
+            codec=welcome.codec if welcome is not None else self._options.codec,
+            compression=welcome.compress if welcome is not None else None,
+            resumed=welcome is not None and welcome.resumed,
+            counters={
+                "sent": session.outbox.sent,
+                "confirmed": session.outbox.confirmed,
+                "queued": len(session.outbox.queue),
+                "received": session.received,
+                "duplicates": session.duplicates,
+                "missed": session.missed,
+                "attaches": self._carrier.attaches,
+                "reconnects": connector.reconnects,
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"<RealtimeClient {self._options.url} {self._connector.state} on {self._carrier.type or 'nothing'}>"
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    async def _deliver(self) -> None:
+        """Give callbacks what was received, one message after the other."""
+        while True:
+            await self._subscriptions.deliver(await self._session.inbox.get())
+
+    def _rejoin(self) -> None:
+        if self._rooms.names:
+            self._tasks.spawn(self._rooms.rejoin(), name="rejoin rooms")
+
+    def _changed(self, type_: ConnectionType) -> None:
+        self._detector.reset()
+        self._events.emit("transport", type_)
+
+    async def _say_goodbye(self) -> None:
+        session, outbox = self._session, self._session.outbox
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._options.timing.close):
+                outbox.flush()
+                while session.link is not None and outbox.queue:
+                    await outbox.room()
+                if session.link is not None:
+                    await session.link.flush()
+                session.control("bye", {})
+                if session.link is not None:
+                    await session.link.flush()

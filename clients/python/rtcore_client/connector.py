@@ -1,0 +1,363 @@
+"""The connector: the one task that keeps the session on a link, or tries to.
+
+    connecting ──welcome──▶ connected ──lost──▶ reconnecting ──welcome──▶ connected
+                                                     │ max_reconnect_attempts failed
+                                                     ▼
+                                                 suspended: a slow timer, or connect()
+    stopped: the server said not to come back. closed: the program did.
+
+Rule: what the server says goes before what we think: its close code decides between resume, afresh and stop, and its
+`retry_after` is never undercut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from rtcore.wire.codes import Next
+from rtcore_client.errors import NetworkError, NotConnected, RealtimeError, Refused, Suspended
+from rtcore_client.tasks import end
+from rtcore_client.transports import LinkLost
+
+if TYPE_CHECKING:
+    from rtcore_client.attach import Attacher
+    from rtcore_client.backoff import Backoff
+    from rtcore_client.carrier import Carrier
+    from rtcore_client.chain import Chain
+    from rtcore_client.events import Events
+    from rtcore_client.heartbeat import Heartbeat
+    from rtcore_client.info import State
+    from rtcore_client.options import ConnectionType, Options
+    from rtcore_client.quality import ConnectionQualityDetector
+    from rtcore_client.session import Session
+    from rtcore_client.tasks import Tasks
+    from rtcore_client.transports import Link
+
+_log = logging.getLogger("rtcore_client")
+
+#: Links in a row that ended with frames that cannot be understood, after which both counts begin anew.
+BROKEN: Final = 3
+_BROKEN_CODES: Final = frozenset({"malformed_frame", "message_too_big", "bad_control"})
+
+
+@attrs.frozen
+class Wish:
+    """Somebody wants the session on one of these types, the first that can be had."""
+
+    order: Sequence[ConnectionType]
+    done: asyncio.Future[None] | None = None
+
+    def settle(self, failure: LinkLost | None) -> None:
+        """Say how it went."""
+        if self.done is None or self.done.done():
+            return
+        if failure is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(NetworkError(str(failure), retry_after=failure.retry_after))
+
+
+class Connector:
+    """Keeps the session attached.
+
+    Attributes:
+        state: see the module.
+        reconnects: how often.
+        info: makes what the events `connect` and `reconnect` carry.
+        stopped: called when the server said not to come back.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        attacher: Attacher,
+        chain: Chain,
+        backoff: Backoff,
+        carrier: Carrier,
+        heartbeat: Heartbeat,
+        detector: ConnectionQualityDetector,
+        events: Events,
+        tasks: Tasks,
+        options: Options,
+    ) -> None:
+        self.state: State = "idle"
+        self.reconnects = 0
+        self._session = session
+        self._attacher = attacher
+        self._chain = chain
+        self._backoff = backoff
+        self._carrier = carrier
+        self._heartbeat = heartbeat
+        self._detector = detector
+        self._events = events
+        self._tasks = tasks
+        self._options = options
+        self._task: asyncio.Task[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._wishes: deque[Wish] = deque(maxlen=16)
+        self._nudged = asyncio.Event()
+        self._greeted = False
+        self.info: Callable[[], object] = lambda: None
+        self.stopped: Callable[[], None] = lambda: None
+        self._broken = 0
+        attacher.adopt = self._adopt
+        session.on_move = self._move
+
+    # -- for the client ----------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Return when the session is attached; begin to attach it if nobody does.
+
+        Raises:
+            NetworkError: no transport reached the server; `Suspended` if the client goes on trying.
+            Refused: the server does not want this client.
+            NotConnected: the client was closed meanwhile.
+        """
+        if self.state == "connected":
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        if self._task is None or self._task.done():
+            self.state, self._greeted = "connecting", False
+            self._task = self._tasks.spawn(self._run(), name="connector")
+        self._nudged.set()
+        await waiter
+
+    async def switch(self, type_: ConnectionType) -> None:
+        """Prefer this type from now on, and move the session to it while the old link goes on.
+
+        Raises:
+            NetworkError: it could not be; the session stays where it is.
+        """
+        self._chain.prefer(type_)
+        if self.state == "connected" and self._carrier.type != type_:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._wish(Wish([type_], done))
+            await done
+
+    async def close(self) -> None:
+        """Attach no more. The link, if there is one, is left to the caller: there may be more to say."""
+        self.state = "closed"
+        await end(self._task)
+        self._refuse(NotConnected("the client was closed"))
+
+    # -- the loop ----------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        attempt = 0
+        first: ConnectionType | None = None
+        while True:
+            before = self._moved()
+            try:
+                await self._attach(self._chain.order(first))
+                lost = await self._stay()
+                first = (
+                    self._detector.get_suggested_connection_type() if lost.code == "ping_timeout" else None
+                )
+            except LinkLost as failed:
+                lost = failed
+            if self._ends(lost):
+                return
+            # A link that brought nothing and soon broke is a failure too, or a server that welcomes and breaks
+            # would be asked for ever without a pause.
+            attempt = 0 if self._moved() != before else attempt + 1
+            if attempt > self._options.max_reconnect_attempts:
+                self._suspend(lost)
+                pause = self._backoff.around(self._options.timing.suspended_delay)
+                asked = await self._pause(max(pause, lost.retry_after or 0.0))
+            else:
+                asked = await self._pause(self._backoff.delay(attempt, retry_after=lost.retry_after))
+            if asked:
+                attempt = 0
+
+    def _moved(self) -> tuple[int, int, int]:
+        """Return what changes when a link is of use: messages either way, or a heartbeat's answer."""
+        line = self._session.line
+        return line.received, line.window.confirmed, self._heartbeat.answered
+
+    async def _attach(self, order: Sequence[ConnectionType]) -> None:
+        """Try these types in turn, until the session is attached or the server itself refuses.
+
+        Raises:
+            LinkLost: the refusal, or the last failure with the longest advice.
+        """
+        failure = LinkLost("NETWORK_ERROR", "no transport to try")
+        advice: list[float] = []
+        for type_ in order:
+            try:
+                await self._attacher.attach(type_)
+            except LinkLost as lost:
+                _log.debug("attach by %s: %s", type_, lost)
+                failure = lost
+                if lost.refusal is not None and lost.code != "unsupported_codec":
+                    break
+                if lost.retry_after is not None:
+                    advice.append(lost.retry_after)
+            else:
+                return
+        if advice:
+            failure.retry_after = max(advice)
+        raise failure
+
+    async def _stay(self) -> LinkLost:
+        """Wait until the link is lost. Meanwhile do what is wished, and climb where one can."""
+        pause = self._options.timing.climb
+        while True:
+            lost = self._session.lost
+            if lost is None:
+                raise LinkLost("NETWORK_ERROR", "never attached")
+            if not self._wishes:
+                self._nudged.clear()
+                await self._until(lost, self._backoff.around(pause))
+            if lost.done():
+                return await self._left(lost.result())
+            wish = self._wishes.popleft() if self._wishes else Wish(self._better())
+            if not wish.order:
+                continue
+            failure = await self._race(self._attach(wish.order), lost)
+            wish.settle(failure)
+            pause = (
+                self._options.timing.climb
+                if failure is None
+                else min(pause * 2, self._options.timing.max_climb)
+            )
+
+    def _better(self) -> list[ConnectionType]:
+        """Return what is worth a climb: nothing while the connection is bad, whatever carries it."""
+        if self._carrier.type is None or self._detector.get_connection_quality() == "poor":
+            return []
+        return self._chain.better(self._carrier.type)
+
+    async def _race(
+        self, attach: Coroutine[Any, Any, None], lost: asyncio.Future[LinkLost]
+    ) -> LinkLost | None:
+        """Attach elsewhere while the old link goes on; give up if it is lost first. Returns why it failed."""
+        task = asyncio.create_task(attach, name="rtcore-client:climb")
+        try:
+            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(task)
+        if task.cancelled():
+            return LinkLost("NETWORK_ERROR", "the link was lost meanwhile")
+        error = task.exception()
+        if error is None:
+            return None
+        if isinstance(error, LinkLost):
+            return error
+        raise error
+
+    async def _until(self, lost: asyncio.Future[LinkLost], seconds: float) -> None:
+        """Wait for a loss, a nudge or the time."""
+        nudge = asyncio.create_task(self._nudged.wait(), name="rtcore-client:nudge")
+        try:
+            await asyncio.wait((lost, nudge), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(nudge)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait before the next attempt. True if somebody asked for it now."""
+        self._nudged.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nudged.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # -- links come and go -------------------------------------------------------------------------------
+
+    def _adopt(self, link: Link, old: Link | None) -> None:
+        """The session has moved to a link."""
+        self._carrier.adopt(link, old)
+        self._chain.worked(link.type)
+        was, self.state = self.state, "connected"
+        if was != "connected":
+            first, self._greeted = not self._greeted, True
+            self.reconnects += not first
+            self._events.emit("connect" if first else "reconnect", self.info())
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _left(self, lost: LinkLost) -> LinkLost:
+        """The link is lost: end what belonged to it and tell."""
+        self.state = "reconnecting"
+        _log.debug("lost %s: %s", self._carrier.type, lost)
+        if lost.refusal is None and self._carrier.type is not None:
+            self._chain.lost(self._carrier.type, self._carrier.lived)
+        self._broken = self._broken + 1 if lost.code in _BROKEN_CODES else 0
+        if self._broken >= BROKEN:
+            self._attacher.forget = True
+        while self._wishes:
+            self._wishes.popleft().settle(lost)
+        await self._carrier.release(None)
+        self._events.emit("disconnect", lost.code)
+        return lost
+
+    def _move(self, within: float) -> None:
+        """The server drains: attach again within so many seconds, wherever that leads."""
+        delay = random.uniform(0.0, within)  # noqa: S311 - a spread
+        asyncio.get_running_loop().call_later(delay, self._wish, Wish(self._chain.order()))
+
+    def _wish(self, wish: Wish) -> None:
+        if self.state != "connected":
+            wish.settle(LinkLost("NETWORK_ERROR", "not connected"))
+            return
+        self._wishes.append(wish)
+        self._nudged.set()
+
+    # -- ends --------------------------------------------------------------------------------------------
+
+    def _ends(self, lost: LinkLost) -> bool:
+        """Do what a loss asks for. True if it is the end."""
+        refusal = lost.refusal
+        if isinstance(refusal, Refused):
+            if refusal.next is Next.AFRESH:
+                self._session.forget()
+            elif refusal.next is Next.STOP and not self._is_ours(refusal):
+                self._stop(refusal)
+                return True
+        if not self._options.auto_reconnect:
+            self._stop(refusal or NetworkError(lost.reason or lost.code, retry_after=lost.retry_after))
+            return True
+        return False
+
+    def _is_ours(self, refusal: Refused) -> bool:
+        """Another connection took the session, and it was this client's own newer hello."""
+        if refusal.code != "superseded":
+            return False
+        line, number = self._session.line, refusal.details.get("attach")
+        return line.is_mine(number) if isinstance(number, int) else line.attach > line.attached
+
+    def _stop(self, error: RealtimeError) -> None:
+        self.state = "stopped"
+        self._session.forget()
+        self._refuse(error)
+        self._session.outbox.fail(error)
+        self._events.emit("error", error)
+        self.stopped()
+
+    def _suspend(self, lost: LinkLost) -> None:
+        attempts = self._options.max_reconnect_attempts
+        error = Suspended(
+            f"{attempts} attempts to reconnect have failed; the last one: {lost}", retry_after=lost.retry_after
+        )
+        if self.state != "suspended":
+            self.state = "suspended"
+            self._events.emit("error", error)
+        self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(error)

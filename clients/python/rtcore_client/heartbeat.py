@@ -1,0 +1,67 @@
+"""The client's own heartbeat: it measures round trips, and finds a link that is dead without having ended.
+
+Rule: a ping goes out every interval. Nothing at all by the way down within the timeout after one: the link is dead.
+While the client itself does not read, because callbacks are behind, silence says nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rtcore_client.transports.base import LinkLost
+
+if TYPE_CHECKING:
+    from rtcore_client.events import Events
+    from rtcore_client.quality import ConnectionQualityDetector, Quality
+    from rtcore_client.session import Session
+
+
+class Heartbeat:
+    """Pings on the session's link, whichever it is.
+
+    Attributes:
+        answered: how many pings were.
+    """
+
+    def __init__(self, session: Session, detector: ConnectionQualityDetector, events: Events) -> None:
+        self._session = session
+        self._detector = detector
+        self._events = events
+        self._quality: Quality | None = None
+        self._sent: dict[int, float] = {}
+        self._number = 0
+        self.answered = 0
+        session.on_pong = self._pong
+
+    async def run(self, interval: float, timeout: float) -> LinkLost:
+        """Ping until the link is dead; return what it died of. Cancel it when the link ends otherwise."""
+        loop = asyncio.get_running_loop()
+        self._sent.clear()
+        while True:
+            at = loop.time()
+            self._number += 1
+            self._sent[self._number] = at
+            self._session.control("ping", {"t": self._number})
+            await asyncio.sleep(timeout)
+            if self._session.heard < at and not self._session.inbox.full:
+                self._detector.record_packet_loss()
+                self._judge()
+                return LinkLost(
+                    "ping_timeout", f"nothing was heard for {loop.time() - self._session.heard:.1f} s"
+                )
+            self._sent.pop(self._number, None)
+            await asyncio.sleep(max(0.0, interval - timeout))
+
+    def _pong(self, t: object) -> None:
+        sent = self._sent.pop(t, None) if isinstance(t, int) else None
+        if sent is not None:
+            self.answered += 1
+            self._detector.record_latency(asyncio.get_running_loop().time() - sent)
+            self._judge()
+
+    def _judge(self) -> None:
+        quality = self._detector.get_connection_quality()
+        if quality != self._quality:
+            self._quality = quality
+            self._events.emit("quality", quality)

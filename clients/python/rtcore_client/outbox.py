@@ -1,0 +1,238 @@
+"""The outbox: messages from the moment they are sent until the server has confirmed them.
+
+    submit → queue, by priority → counted out, into the window → link → confirmed
+
+Rule: one flush per turn of the loop, in slices: what is urgent can overtake what still waits here. A link that is
+busy, or a full window, leaves messages in the queue; a full queue makes senders wait, or refuses them while offline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from rtcore.wire.format import Format
+from rtcore.wire.message import Message
+from rtcore_client.errors import QueueFull, RealtimeError, RequestError, UnknownOutcome
+from rtcore_client.outgoing import Outgoing
+from rtcore_client.queue import PriorityMessageQueue
+from rtcore_client.transports.base import Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rtcore.spi.codec import Codec
+    from rtcore.wire.client_line import ClientLine
+    from rtcore_client.events import Events
+    from rtcore_client.options import Options
+    from rtcore_client.requests import Requests
+    from rtcore_client.transports import Link
+
+#: Bytes handed to a link at once.
+SLICE: Final = 16 * 1024
+PLAIN: Final = Plain()
+
+
+class Outbox:
+    """What is on its way to the server.
+
+    Attributes:
+        queue: what waits to be counted out.
+        link: takes it; `None` while there is none.
+        batch: messages that share a frame at most; 1 when batching was not agreed on.
+        sent, confirmed: messages, ever.
+    """
+
+    def __init__(self, options: Options, line: ClientLine, requests: Requests, events: Events) -> None:
+        self.queue = PriorityMessageQueue(options.limits.queue, dropped=self._gave_way)
+        self.link: Link | None = None
+        self.batch = 1
+        self.sent = 0
+        self.confirmed = 0
+        self._interval = options.batch_interval
+        self._line = line
+        self._requests = requests
+        self._events = events
+        self._forms: dict[str, Format] = {}
+        self._soon: asyncio.Handle | None = None
+        self._later: asyncio.TimerHandle | None = None
+        self._room: list[asyncio.Future[None]] = []
+
+    # -- in ----------------------------------------------------------------------------------------------
+
+    @property
+    def backlogged(self) -> bool:
+        """What is submitted now will not leave at once, though there is a link."""
+        return self.link is not None and (self._line.full or self.link.busy)
+
+    def size(self, message: Message, codec: Codec) -> int:
+        """Encode a message and return its bytes, which it remembers.
+
+        Raises:
+            TypeError: the payload holds something that the codec cannot express.
+        """
+        return len(message.form(self._form(codec)))
+
+    def submit(self, message: Outgoing) -> None:
+        """Let a message wait for its turn, which may be this one of the loop.
+
+        Raises:
+            QueueFull: nothing that waits is less urgent.
+        """
+        self.queue.enqueue(message)
+        if self.link is None or self._soon is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if self.batch == 1 or message.priority == "critical" or len(self.queue) >= self.batch:
+            self._soon = loop.call_soon(self.flush)
+        elif self._later is None:
+            self._later = loop.call_later(self._interval, self.flush)
+
+    async def room(self) -> None:
+        """Wait until something has left the queue, or the link is gone. All who wait wake, in their order."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._room.append(future)
+        try:
+            await future
+        finally:
+            if future in self._room:
+                self._room.remove(future)
+
+    # -- out ---------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Give the link what waits, a slice at a time, until it is busy or the window is full."""
+        self._stop_timers()
+        line, queue, before = self._line, self.queue, self.sent
+        while len(queue) and not line.full:
+            link = self.link
+            if link is None or link.busy:
+                break
+            place, items, size = line.window.sent, [], 0
+            form = self._form(link.codec)
+            while size < SLICE and len(queue) and not line.full:
+                message = queue.dequeue()
+                item = self._encode(message, form)
+                if item is None:
+                    continue
+                line.put(message, len(item))
+                items.append(item)
+                size += len(item)
+                if isinstance(message, Outgoing):
+                    message.depart()
+            self.sent += len(items)
+            if items:
+                link.send(items, place)
+        if self.sent != before:
+            self._wake_senders()
+
+    def resend(self, link: Link, messages: Sequence[Message]) -> None:
+        """Send again what the server lacks. It was counted, so something must stand in the place of each."""
+        form = self._form(link.codec)
+        items = []
+        for message in messages:
+            try:
+                items.append(message.form(form))
+            except Exception:  # noqa: BLE001 - whatever a codec raises; the server will refuse a nameless message
+                items.append(form.encode(Message("", id=message.id)))
+        if items:
+            link.send(items, self._line.window.sent - len(items))
+
+    def confirm(self, n: int) -> bool:
+        """The server has received so many messages. False if that cannot be."""
+        window = self._line.window
+        for message in islice(window.held, max(0, n - window.confirmed)):
+            self.arrived(message)
+        return self._line.confirm(n)
+
+    def arrived(self, message: Message) -> None:
+        """This one is confirmed."""
+        self.confirmed += 1
+        if isinstance(message, Outgoing):
+            message.confirm()
+
+    # -- links and ends ----------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """The link is gone: senders go on, and what they sent stays queued."""
+        self.link = None
+        self._stop_timers()
+        for message in self.queue:
+            if isinstance(message, Outgoing):
+                message.release()
+        self._wake_senders()
+
+    def begin_anew(self, unknown: Sequence[Message]) -> None:
+        """The session that carried these is gone. What may run twice is sent again; of the rest nobody knows."""
+        again = {id(m): m for m in unknown if isinstance(m, Outgoing) and m.idempotent}
+        # A confirmed request whose reply will never come is as unknown as what was never confirmed.
+        again |= {id(m): m for m in self._requests if m.idempotent and m.has_departed}
+        untold = [message for message in unknown if id(message) not in again and not _told(message)]
+        self._requests.fail(lambda m: UnknownOutcome([m]) if m.has_departed and not m.idempotent else None)
+        for message in again.values():
+            message.requeue()
+            try:
+                self.queue.enqueue(message)
+            except QueueFull as error:
+                self.tell(message, error)
+        if untold:
+            self._events.emit("error", UnknownOutcome(untold))
+
+    def fail(self, error: RealtimeError) -> None:
+        """The client ends: nothing that waits will come to pass."""
+        for message in [*self._line.window.reset(), *self.queue]:
+            if isinstance(message, Outgoing):
+                message.fail(error)
+        while self.queue:
+            self.queue.dequeue()
+        self._requests.fail(lambda _message: error)
+        self._wake_senders()
+
+    def tell(self, message: Message, error: RealtimeError) -> None:
+        """Tell whoever waits for a message that it failed; everybody, if nobody waits."""
+        told = isinstance(message, Outgoing) and message.fail(error)
+        if message.id is not None:
+            self._requests.fail(lambda pending: error if pending is message else None)
+        elif not told:
+            self._events.emit("error", error)
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _encode(self, message: Message, form: Format) -> bytes | None:
+        """Return a message's item; `None` if it is not to be sent, and its sender knows why."""
+        if isinstance(message, Outgoing) and message.withdrawn:
+            return None
+        try:
+            return message.form(form)
+        except Exception as error:  # noqa: BLE001 - whatever a codec raises; another codec had taken it
+            self.tell(message, RequestError(str(error), code="bad_payload"))
+            return None
+
+    def _form(self, codec: Codec) -> Format:
+        """Return the one format for bare items of a codec, so that a message remembers its bytes."""
+        form = self._forms.get(codec.name)
+        if form is None:
+            form = self._forms[codec.name] = Format(codec, PLAIN)
+        return form
+
+    def _gave_way(self, message: Message) -> None:
+        self.tell(message, QueueFull("a more urgent message has taken its place"))
+
+    def _stop_timers(self) -> None:
+        for handle in (self._soon, self._later):
+            if handle is not None:
+                handle.cancel()
+        self._soon = self._later = None
+
+    def _wake_senders(self) -> None:
+        room, self._room = self._room, []
+        for future in room:
+            if not future.done():
+                future.set_result(None)
+
+
+def _told(message: Message) -> bool:
+    """Tell the sender of a message that nobody knows what became of it. False if there is none who waits."""
+    waits = isinstance(message, Outgoing) and message.fail(UnknownOutcome([message]))
+    return waits or message.id is not None

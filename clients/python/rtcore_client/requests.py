@@ -1,0 +1,72 @@
+"""Requests that wait for their reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from rtcore_client.errors import RequestError
+
+if TYPE_CHECKING:
+    from rtcore.wire.message import Message
+    from rtcore_client.outgoing import Outgoing
+
+
+class Requests:
+    """Pending requests by id. A reply that nobody waits for any more is an ordinary message."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, tuple[Outgoing, asyncio.Future[Any]]] = {}
+        self._numbers = count(1)
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __iter__(self) -> Iterator[Outgoing]:
+        return iter([message for message, _ in self._pending.values()])
+
+    def next_id(self) -> str:
+        """Return an id that no request of this client has had."""
+        return f"r{next(self._numbers)}"
+
+    def add(self, message: Outgoing) -> asyncio.Future[Any]:
+        """Expect a reply; its payload becomes the result, an error an exception."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending[message.id or ""] = message, future
+        return future
+
+    def discard(self, message: Outgoing) -> None:
+        """Nobody waits for this reply any more."""
+        self._pending.pop(message.id or "", None)
+
+    def settle(self, answer: Message) -> bool:
+        """Give an answer to who waits for it. False if nobody does."""
+        message, future = self._pending.pop(answer.re or "", (None, None))
+        if message is None or future is None:
+            return False
+        if not future.done():
+            _settle(future, answer)
+        return True
+
+    def fail(self, error: Callable[[Outgoing], Exception | None]) -> None:
+        """Let those fail for which `error` returns an exception."""
+        for message, future in list(self._pending.values()):
+            failure = error(message)
+            if failure is not None:
+                self.discard(message)
+                if not future.done():
+                    future.set_exception(failure)
+
+
+def _settle(future: asyncio.Future[Any], answer: Message) -> None:
+    try:
+        payload = answer.payload
+    except ValueError as error:
+        future.set_exception(RequestError(f"the reply: {error}", code="undecodable"))
+        return
+    if answer.type == "error":
+        future.set_exception(RequestError.parse(payload))
+    else:
+        future.set_result(payload)

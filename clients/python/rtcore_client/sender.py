@@ -1,0 +1,102 @@
+"""Senders: what a `send` or `request` goes through until its message is on the wire, and how it gives up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rtcore_client import tracing
+from rtcore_client.errors import NotConnected, QueueFull, Timeout
+
+if TYPE_CHECKING:
+    from rtcore.spi.codec import Codec
+    from rtcore_client.connector import Connector
+    from rtcore_client.outgoing import Outgoing
+    from rtcore_client.session import Session
+
+T = TypeVar("T")
+
+
+class Sender:
+    """Brings messages into the session, and lets their senders feel how much it takes.
+
+    Args:
+        session: takes them.
+        connector: knows whether there is any use in waiting.
+        codec: that messages are checked with before the first welcome.
+    """
+
+    def __init__(self, session: Session, connector: Connector, codec: Codec) -> None:
+        self._session = session
+        self._connector = connector
+        self._codec = codec
+
+    async def send(self, message: Outgoing, *, timeout: float, confirm: bool) -> None:
+        """Return when the message has left or is queued; with `confirm`, when the server has it."""
+        if self._submit(message) and not confirm:
+            return
+        await self._patiently(self._finish(message, confirm=confirm), message, timeout)
+
+    async def request(self, message: Outgoing, *, timeout: float) -> Any:
+        """Return the payload of the reply."""
+        requests = self._session.requests
+        reply = requests.add(message)
+        try:
+            left = self._submit(message)
+            return await self._patiently(self._answer(message, reply, left=left), message, timeout)
+        except (Timeout, asyncio.CancelledError):
+            if message.has_departed:
+                self._session.control("cancel", {"id": message.id})
+            raise
+        finally:
+            requests.discard(message)
+            reply.cancel()
+
+    def _submit(self, message: Outgoing) -> bool:
+        """Queue a message. False if its sender must wait for that, or for what is before it.
+
+        Raises:
+            NotConnected, TypeError, RequestError, QueueFull: see `RealtimeClient.send`.
+        """
+        if self._connector.state in {"idle", "stopped", "closed"}:
+            raise NotConnected(f"the client is {self._connector.state}")
+        tracing.start_send(message)
+        self._session.check(message, self._codec)
+        return self._enqueue(message) and not self._session.outbox.backlogged
+
+    def _enqueue(self, message: Outgoing) -> bool:
+        try:
+            self._session.outbox.submit(message)
+        except QueueFull:
+            if self._session.link is None:
+                raise
+            return False
+        message.is_queued = True
+        return True
+
+    async def _finish(self, message: Outgoing, *, confirm: bool) -> None:
+        while not (message.is_queued or self._enqueue(message)):
+            await self._session.outbox.room()
+        if self._session.link is not None:
+            await message.departed()
+        if confirm:
+            await message.confirmed()
+
+    async def _answer(self, message: Outgoing, reply: asyncio.Future[Any], *, left: bool) -> Any:
+        if not left:
+            await self._finish(message, confirm=False)
+        return await reply
+
+    async def _patiently(self, work: Awaitable[T], message: Outgoing, seconds: float) -> T:
+        """Wait so long. A message that is still queued when its sender gives up is never sent."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except TimeoutError:
+            message.withdrawn = True
+            what = "it was sent and may have run" if message.has_departed else "it was not sent"
+            raise Timeout(f"{message.type}: nothing within {seconds:g} s; {what}") from None
+        except asyncio.CancelledError:
+            message.withdrawn = True
+            raise

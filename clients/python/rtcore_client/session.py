@@ -1,0 +1,261 @@
+"""The client's session: a conversation that goes on across links.
+
+    out   outbox → link                         counted as it leaves, confirmed by acks
+    in    link → counted, replays skipped → control is answered at once │ a reply to its request │ the rest to the inbox
+
+Rule: everything here is plain and happens in one turn of the loop; counting and fencing are `ClientLine`'s. Whoever
+must wait (a sender for room, the reader for callbacks) waits outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rtcore.wire.client_line import ClientLine
+from rtcore.wire.control import Control, Undecodable
+from rtcore.wire.errors import WireError
+from rtcore.wire.format import Format, unpack
+from rtcore_client.acks import Acks
+from rtcore_client.errors import RealtimeError, RequestError
+from rtcore_client.events import Gap
+from rtcore_client.inbox import Inbox
+from rtcore_client.outbox import PLAIN, Outbox
+from rtcore_client.outgoing import Outgoing
+from rtcore_client.requests import Requests
+from rtcore_client.transports.base import LinkLost, Speech
+
+if TYPE_CHECKING:
+    from rtcore.spi.codec import Codec, Item
+    from rtcore.spi.compressor import Compressor
+    from rtcore.wire.hello import Welcome
+    from rtcore.wire.message import Message
+    from rtcore_client.events import Events
+    from rtcore_client.options import Options
+    from rtcore_client.transports import Link
+
+#: Bytes of a frame, if the server does not say.
+MAX_SIZE = 1024 * 1024
+
+
+class Session:
+    """One client's conversation.
+
+    Attributes:
+        line: counts, fences, secrets.
+        outbox: what is on its way to the server.
+        inbox: what waits for callbacks.
+        requests: what waits for a reply.
+        link: carries the session; `None` while there is none.
+        welcome: the last one.
+        lost: set when the link ends; made anew with each link.
+        heard: when the last frame came by the way down, in seconds of the loop's clock.
+        received, duplicates, missed: messages, ever.
+        on_message: called with each message that is not a reply, before anybody else sees it.
+        on_anew: called when the server knows nothing of an earlier session's rooms any more.
+        on_pong: called with the `t` of each pong.
+        on_move: called with the seconds within which the server wants the client to attach elsewhere.
+    """
+
+    def __init__(self, options: Options, events: Events) -> None:
+        limits = options.limits
+        self.line = ClientLine(limits.window, limits.window_bytes)
+        self.requests = Requests()
+        self.outbox = Outbox(options, self.line, self.requests, events)
+        self.inbox = Inbox(limits.inbox, limits.inbox_bytes)
+        self.link: Link | None = None
+        self.welcome: Welcome | None = None
+        self.lost: asyncio.Future[LinkLost] | None = None
+        self.heard = 0.0
+        self.received = 0
+        self.duplicates = 0
+        self.missed = 0
+        self.on_message: Callable[[Message], None] = lambda _message: None
+        self.on_anew: Callable[[], None] = lambda: None
+        self.on_pong: Callable[[Any], None] = lambda _t: None
+        self.on_move: Callable[[float], None] = lambda _within: None
+        self._options = options
+        self._events = events
+        self._acks = Acks(self)
+        self._codec: Codec | None = None
+        self._compressor: Compressor | None = None
+
+    # -- links -------------------------------------------------------------------------------------------
+
+    def take(self, link: Link, welcome: Welcome, codec: Codec, compressor: Compressor | None) -> Link | None:
+        """Move to the link that a welcome came by, and send again what the server lacks.
+
+        Returns:
+            The link that was left; the caller closes it.
+
+        Raises:
+            BadControlError: the counts do not fit; nothing has changed.
+            LinkLost: the welcome is not the answer to the last hello; nothing has changed.
+        """
+        held = tuple(self.line.window.held)
+        taken = self.line.take_welcome(link, welcome)
+        if taken is None:
+            raise LinkLost("stale_attach", "the welcome answers another hello")
+        for message in held[: taken.confirmed]:
+            self.outbox.arrived(message)
+        loop = asyncio.get_running_loop()
+        old, self.link, self.welcome = self.link, link, welcome
+        self._codec, self._compressor = codec, compressor
+        self.lost, self.heard = loop.create_future(), loop.time()
+        self._acks.begin(welcome)
+        self._speak(link, welcome, codec, compressor)
+        self.outbox.resend(link, taken.resend)
+        if taken.missed:
+            self._miss(Gap(welcome.reason or "overflow", taken.missed))
+        if taken.fresh or welcome.reason in {"reset", "unknown"}:
+            self.outbox.begin_anew(taken.unknown)
+        if not welcome.rooms:
+            self.on_anew()
+        self.outbox.flush()
+        return old
+
+    def lose(self, link: Link, lost: LinkLost) -> bool:
+        """A link has ended. False if the session had left it before."""
+        if not self.line.detach(link):
+            return False
+        self.link = None
+        self.outbox.end()
+        self._acks.end()
+        if self.lost is not None and not self.lost.done():
+            self.lost.set_result(lost)
+        return True
+
+    def forget(self) -> None:
+        """The session is gone: the next hello asks for a new one."""
+        self.line.session = self.line.secret = None
+
+    # -- out ---------------------------------------------------------------------------------------------
+
+    def check(self, message: Outgoing, codec: Codec) -> None:
+        """Encode a message, so that its sender hears of what cannot be sent.
+
+        Args:
+            message: to be sent.
+            codec: to use before the first welcome.
+
+        Raises:
+            TypeError: the payload holds something that the codec cannot express.
+            RequestError: `message_too_big`, by what the server said in its welcome.
+        """
+        size, limit = self.outbox.size(message, self._codec or codec), self._limit("max_message_size")
+        if limit is not None and size > limit:
+            raise RequestError(f"{size} bytes, the server takes {limit}", code="message_too_big", retry=False)
+
+    def control(self, name: str, fields: dict[str, Any]) -> None:
+        """Write a control item now, if there is a link."""
+        link = self.link
+        if link is not None:
+            link.control(link.codec.encode_control(name, fields))
+
+    # -- in ----------------------------------------------------------------------------------------------
+
+    def receive(self, link: Link, frame: bytes) -> None:
+        """Take one frame from the way down of the session's link.
+
+        Raises:
+            LinkLost: the server has closed the connection, or what it sends cannot be understood.
+        """
+        self.heard = asyncio.get_running_loop().time()
+        self.hear(link, frame)
+
+    def hear(self, link: Link, frame: bytes) -> None:
+        """Take one frame, wherever it came from; what a link brings that the session has left is not heard."""
+        codec = self._codec
+        if codec is None or not self.line.hears(link):
+            return
+        try:
+            items = unpack(frame, codec, self._compressor, max_size=self._options.limits.frame)
+        except WireError as error:
+            raise LinkLost(error.code, str(error)) from error
+        self.take_items(link, items, len(frame))
+
+    def take_items(self, link: Link, items: Sequence[Item], size: int) -> None:
+        """Take the items of one frame of `size` bytes; see `hear`."""
+        for item in items:
+            if isinstance(item, Control):
+                self._control(item)
+            elif not self.line.take(link):
+                self.duplicates += 1
+            else:
+                self.received += 1
+                self._message(item)
+        self._acks.due(self.line.received, size, confirms=link.confirms)
+
+    def _message(self, item: Message | Undecodable) -> None:
+        if isinstance(item, Undecodable):
+            self._events.emit("error", RequestError(item.reason, code="undecodable"))
+        elif item.re is not None and self.requests.settle(item):
+            pass
+        elif item.type == "error" and item.re is None:
+            self._refused(item)
+        else:
+            self.on_message(item)
+            self.inbox.put(item)
+
+    def _refused(self, item: Message) -> None:
+        """A message without an id was answered with an error, which names its place in the count."""
+        try:
+            payload = item.payload
+        except WireError as undecodable:
+            payload = {"code": undecodable.code, "reason": str(undecodable)}
+        error: RealtimeError = RequestError.parse(payload)
+        n = payload.get("n") if isinstance(payload, Mapping) else None
+        window = self.line.window
+        at = n - 1 - window.confirmed if isinstance(n, int) else -1
+        message = window.held[at] if 0 <= at < len(window.held) else None
+        if not (isinstance(message, Outgoing) and message.fail(error)):
+            self._events.emit("error", error)
+
+    def _control(self, item: Control) -> None:
+        """Do what the server says; an unknown item is a newer server's and does no harm."""
+        name, fields = item
+        if name == "ack":
+            n = fields.get("n")
+            if isinstance(n, int) and not self.outbox.confirm(n):
+                raise LinkLost("bad_control", f"ack: n is {n}, but {self.line.window.sent} were sent")
+            self.outbox.flush()
+        elif name == "ping":
+            self.control("pong", {"t": fields["t"]} if "t" in fields else {})
+        elif name == "pong":
+            self.on_pong(fields.get("t"))
+        elif name == "close":
+            raise LinkLost.by_server(fields)
+        elif name == "gap":
+            n, room = fields.get("n"), fields.get("room")
+            count = n if isinstance(n, int) else 1
+            self._miss(Gap(str(fields.get("reason", "")), count, room if isinstance(room, str) else None))
+        elif name == "move":
+            within = fields.get("within")
+            self.on_move(float(within) if isinstance(within, (int, float)) else 0.0)
+        elif name == "error":
+            self._events.emit("error", RequestError.parse(fields))
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _miss(self, gap: Gap) -> None:
+        self.missed += gap.n
+        self._events.emit("gap", gap)
+
+    def _speak(self, link: Link, welcome: Welcome, codec: Codec, compressor: Compressor | None) -> None:
+        options = self._options
+        batch = options.batch_size if options.enable_batching and welcome.batch else 1
+        link.speak(
+            Speech(
+                format=Format(codec, PLAIN, compressor=compressor, threshold=options.compression_threshold),
+                batch=batch,
+                max_size=self._limit("max_message_size") or MAX_SIZE,
+                interval=welcome.interval,
+                timeout=welcome.timeout,
+            )
+        )
+        self.outbox.link, self.outbox.batch = link, batch
+
+    def _limit(self, name: str) -> int | None:
+        value = self.welcome.limits.get(name) if self.welcome is not None else None
+        return int(value) if isinstance(value, (int, float)) and value > 0 else None

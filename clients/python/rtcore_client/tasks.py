@@ -1,0 +1,55 @@
+"""Tasks with an owner, a name and an end. An exception in one is never lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+_log = logging.getLogger("rtcore_client")
+
+
+class Tasks:
+    """The tasks of one client.
+
+    Attributes:
+        failed: called with what a task raised, after it was logged.
+    """
+
+    def __init__(self) -> None:
+        self.failed: Callable[[BaseException], None] = lambda _error: None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+        """Start a task; it is cancelled with the others by `cancel`."""
+        task = asyncio.get_running_loop().create_task(work, name=f"rtcore-client:{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def cancel(self) -> None:
+        """Cancel all and wait for their ends. The task that calls this is spared."""
+        current = asyncio.current_task()
+        while mine := [task for task in self._tasks if task is not current]:
+            for task in mine:
+                task.cancel()
+            await asyncio.wait(mine)
+            await asyncio.sleep(0)  # their callbacks take them out of the set
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            _log.error("task %s failed", task.get_name(), exc_info=error)
+            self.failed(error)
+
+
+async def end(task: asyncio.Task[Any] | None) -> None:
+    """Cancel a task and wait for its end; what it raised has gone to its owner."""
+    if task is None or task is asyncio.current_task():
+        return
+    task.cancel()
+    await asyncio.wait((task,))
