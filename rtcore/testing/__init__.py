@@ -15,13 +15,14 @@ import pytest
 
 # Before they are imported: an assertion that fails in a suite shows its values, as one in a test file does.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{suite}" for suite in ("broker", "client", "codec", "transport"))
+    *(f"{__name__}.{suite}" for suite in ("broker", "client", "codec", "compressor", "transport"))
 )
 
 from rtcore.testing.broker import BrokerContract  # noqa: E402
 from rtcore.testing.client import Duplex, Refused, WireClient  # noqa: E402
 from rtcore.testing.clock import FakeClock  # noqa: E402
 from rtcore.testing.codec import CodecContract  # noqa: E402
+from rtcore.testing.compressor import CompressorContract  # noqa: E402
 from rtcore.testing.contract import Contract  # noqa: E402
 from rtcore.testing.in_memory import InMemoryEnd, InMemoryTransport  # noqa: E402
 from rtcore.testing.plain import PlainCodec  # noqa: E402
@@ -30,6 +31,7 @@ from rtcore.testing.transport import TransportContract  # noqa: E402
 __all__ = [
     "BrokerContract",
     "CodecContract",
+    "CompressorContract",
     "Contract",
     "Duplex",
     "FakeClock",
