@@ -28,6 +28,7 @@ from rtcore.settings import Options, Resolved, Sources, from_mapping, resolve
 from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
 from rtcore.telemetry import Tracing
+from rtcore.wire.policy import Policy
 
 if TYPE_CHECKING:
     import pluggy
@@ -69,6 +70,7 @@ class App:
         self._sources = settings if isinstance(settings, Sources) else from_mapping(settings or {})
         self._explicit = plugins
         self._own: list[Handler] = []
+        self.policies: dict[str, Policy] = {}
         self._booted = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stack: contextlib.AsyncExitStack | None = None
@@ -98,6 +100,18 @@ class App:
             return call
 
         return add
+
+    def policy(self, pattern: str, policy: Policy) -> None:
+        """Say what happens to messages of a type (or `prefix*`) while a client cannot take them.
+
+        Wins over the same pattern in the settings. Use before the app starts.
+
+        Raises:
+            RtcoreError: the app has booted already.
+        """
+        if self._booted:
+            raise RtcoreError(f"policy {pattern!r}: the app has booted; say it before it starts")
+        self.policies[pattern] = policy
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, then drain and stop; a second signal ends at once. See `rtcore.serve`."""

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from rtcore.connection import Connection
     from rtcore.session import Session
     from rtcore.wire.format import Format
     from rtcore.wire.message import Message
@@ -25,6 +26,13 @@ _log = logging.getLogger("rtcore.delivery")
 
 #: Sessions with broadcast messages flushed per loop turn.
 SLICE: Final = 256
+#: Bytes written at once. More goes in pieces, for as long as the transport takes them: what is still here when it
+#: is full can be overtaken, what is in its buffers cannot.
+CHUNK: Final = 64 * 1024
+#: Sessions that may wait for their turn before publishers are slowed.
+CROWD: Final = 16 * SLICE
+#: Priorities that no batch holds back.
+URGENT: Final = frozenset({"critical", "high"})
 #: Messages that an audience may be given in one turn before they are flushed on the spot.
 BURST: Final = 256
 
@@ -36,9 +44,16 @@ class Flusher:
     kept until the turn ends: comparing two lists of the same objects is much cheaper than joining their bytes.
     """
 
-    __slots__ = ("_bulk", "_data", "_form", "_hot", "_last", "_loop", "_scheduled")
+    __slots__ = (
+        "_batch_interval", "_bulk", "_data", "_due", "_form", "_held", "_hot", "_last", "_loop", "_paused",
+        "_scheduled",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, *, batch_interval: float = 0.1) -> None:
+        self._batch_interval = batch_interval
+        self._held: dict[Session, None] = {}
+        self._due = False
+        self._paused: dict[Connection, None] = {}
         self._hot: list[Session] = []
         self._bulk: deque[Session] = deque()
         self._scheduled = False
@@ -67,6 +82,17 @@ class Flusher:
         if not self._scheduled:
             self._schedule()
 
+    @property
+    def crowded(self) -> bool:
+        """So many sessions wait to be flushed that whoever publishes should be slowed."""
+        return len(self._bulk) > CROWD
+
+    def slow(self, connection: Connection) -> None:
+        """Do not read this publisher until what is pending has been flushed: it feels the load it makes."""
+        if connection not in self._paused:
+            self._paused[connection] = None
+            connection.link.pause_reading()
+
     def flush(self) -> None:
         """Write for one turn: everything hot, then a slice of the bulk."""
         if self._hot:
@@ -78,6 +104,11 @@ class Flusher:
             for _ in range(min(SLICE, len(bulk))):
                 self.write(bulk.popleft())
         self._last, self._form, self._data = [], None, b""
+        if self._paused and not bulk:
+            paused, self._paused = self._paused, {}
+            for connection in paused:
+                if not connection.ended:
+                    connection.link.resume_reading()
         if bulk or self._hot:
             self._loop.call_soon(self.flush)  # type: ignore[union-attr]  # scheduled only after start
         else:
@@ -89,29 +120,52 @@ class Flusher:
         if type(pending) is not list or not pending:
             return
         form = session.form
+        if form.batch and self._holds(session, pending):
+            return
         if form is self._form and pending == self._last:
             data = self._data
         else:
             try:
-                data = (
-                    pending[0].form(form) if len(pending) == 1 else b"".join([m.form(form) for m in pending])
-                )
+                data = form.finish([message.form(form) for message in pending])
             except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
                 pending, data = session.salvage(pending)
             self._last, self._form, self._data = pending, form, data
         session.outbox = []
         try:
-            session.put(pending, data)
+            if len(data) <= CHUNK:
+                session.put(pending, data)
+            else:
+                session.put_in_chunks(pending)
         except Exception:  # noqa: BLE001
             # A transport that breaks its contract must not stop the flush for all the others.
             _log.exception("writing to session %s failed", session.id)
 
     def drain(self) -> None:
         """Write everything now; for the end, when no further turn is certain to come."""
-        for session in [*self._hot, *self._bulk]:
+        self._due = True
+        for session in [*self._hot, *self._bulk, *self._held]:
             self.write(session)
+        self._due = False
         self._hot.clear()
         self._bulk.clear()
+        self._held.clear()
+
+    def _holds(self, session: Session, pending: list[Message]) -> bool:
+        """Keep back what makes no full batch yet and is not urgent, for `batch_interval` at most."""
+        if self._due or len(pending) >= session.form.batch or any(m.priority in URGENT for m in pending):
+            self._held.pop(session, None)
+            return False
+        if not self._held and self._loop is not None:
+            self._loop.call_later(self._batch_interval, self._release)
+        self._held[session] = None
+        return True
+
+    def _release(self) -> None:
+        held, self._held = self._held, {}
+        self._due = True
+        for session in held:
+            self.write(session)
+        self._due = False
 
     def _schedule(self) -> None:
         if self._loop is not None:
@@ -157,6 +211,16 @@ class Audience:
             TypeError: the payload holds something that the members' codec cannot express; nobody got it.
         """
         return self.publish_to(self._members, message, exclude=exclude)
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait for the member that is furthest behind; looks at every member."""
+        return max((member.backlog for member in self._members), default=0)
+
+    async def drained(self, *, below: int = 1) -> None:
+        """Wait until no member has `below` messages or more that wait to be written or confirmed."""
+        for member in list(self._members):
+            await member.drained(below=below)
 
     def publish_to(
         self, members: Iterable[Session], message: Message, *, exclude: Session | None = None

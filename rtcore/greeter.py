@@ -229,7 +229,8 @@ class Greeter:
         framing = connection.link.framing
         by_frame = getattr(framing, "compression", "frame") == "frame"
         compressor = connection.compressor if by_frame else None
-        connection.form = manager.format(connection.codec, compressor, framing)
+        batch = manager.options.batch_size if hello.batch and manager.options.enable_batching else 0
+        connection.form = manager.format(connection.codec, compressor, framing, batch=batch)
         session.form = connection.form
         session.transport_name = connection.handshake.transport
         session.replays = max(0, hello.sent - session.received)

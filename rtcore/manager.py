@@ -17,12 +17,14 @@ from rtcore.delivery import Audience, Flusher
 from rtcore.errors import Rejected
 from rtcore.greeter import Greeter
 from rtcore.heartbeat import Heartbeat
+from rtcore.policies import Policies, from_settings
 from rtcore.spi.rooms import Rooms
 from rtcore.telemetry import Counters, Metrics
 from rtcore.wire.codes import CODES
 from rtcore.wire.errors import BadControlError
 from rtcore.wire.format import Format
 from rtcore.wire.hello import field
+from rtcore.wire.lanes import Pool
 from rtcore.wire.message import Message
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class RealtimeManager:
         options: the kernel's settings.
         counters: plain integers that metrics read.
         flusher: writes what is pending, once per loop turn.
+        policies: what happens to messages that a session cannot take.
+        pool: bytes that wait in all lanes together.
         inbound: the chain and the handlers; replaced as a whole when they change.
     """
 
@@ -57,18 +61,22 @@ class RealtimeManager:
         self.max_message_size = app.options.max_message_size
         self.ack_every = max(1, app.options.message_buffer_size // 4)
         self.counters = Counters(app.clock)
-        self.flusher = Flusher()
+        self.flusher = Flusher(batch_interval=app.options.batch_interval)
         self.inbound: Inbound
         self.heartbeat = Heartbeat(self)
         self.greeter = Greeter(self)
         self.draining = False
+        self.policies = Policies(
+            {**{name: from_settings(s) for name, s in app.options.policies.items()}, **app.policies}
+        )
+        self.pool = Pool(app.options.max_backlog_bytes)
         self._everyone = Audience(self.flusher)
         self._sessions: dict[str, Session] = {}
         self._attached = 0
         self._detached: dict[Session, None] = {}
         self._detached_by: dict[str, int] = {}
         self._tombstones: OrderedDict[str, str] = OrderedDict()
-        self._formats: dict[tuple[str, str | None, int], Format] = {}
+        self._formats: dict[tuple[str, str | None, int, int], Format] = {}
 
     # -- what a program says ---------------------------------------------------------------------------
 
@@ -282,13 +290,17 @@ class RealtimeManager:
         if session.left == left:
             self.close_session(session, "session_expired")
 
-    def format(self, codec: Codec, compressor: Compressor | None, framing: Framing) -> Format:
+    def format(
+        self, codec: Codec, compressor: Compressor | None, framing: Framing, *, batch: int = 0
+    ) -> Format:
         """Return the one `Format` for a combination; audiences share encoded bytes by its identity."""
-        key = (codec.name, compressor.name if compressor is not None else None, id(framing))
+        key = (codec.name, compressor.name if compressor is not None else None, id(framing), batch)
         form = self._formats.get(key)
         if form is None:
             threshold = self.options.compression_threshold
-            form = self._formats[key] = Format(codec, framing, compressor=compressor, threshold=threshold)
+            form = self._formats[key] = Format(
+                codec, framing, compressor=compressor, threshold=threshold, batch=batch
+            )
         return form
 
     # -- the end -----------------------------------------------------------------------------------------

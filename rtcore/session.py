@@ -48,8 +48,8 @@ class Session(ServerLine):
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_delayed", "_extra", "_gaps", "_running", "_unacked", "client", "closed", "form",
-        "id", "identity", "left", "manager", "opened", "outbox", "replays", "transport_name",
+        "__weakref__", "_acked", "_delayed", "_extra", "_gaps", "_running", "_unacked", "_waiters", "client", "closed",
+        "form", "id", "identity", "left", "manager", "opened", "outbox", "replays", "transport_name",
     )  # fmt: skip
 
     connection: Connection | None
@@ -76,6 +76,7 @@ class Session(ServerLine):
         self._extra: dict[Any, Any] | None = None
         self._gaps: dict[tuple[str, str | None], int] | None = None
         self._running: Running | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
 
     # -- for applications and plugins ------------------------------------------------------------------
 
@@ -125,6 +126,24 @@ class Session(ServerLine):
     def close(self, code: str = "session_closed", reason: str = "") -> None:
         """End the session for good and tell the client why."""
         self.manager.close_session(self, code, reason)
+
+    async def drained(self, *, below: int = 1) -> None:
+        """Wait until fewer than `below` messages wait to be written or confirmed; at once if the session has ended.
+
+        A handler that sends much waits here now and then, so that nothing has to be dropped.
+        """
+        while self.closed is None and self.backlog >= below:
+            if self._waiters is None:
+                self._waiters = []
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
 
     # -- messages in -----------------------------------------------------------------------------------
 
@@ -249,11 +268,16 @@ class Session(ServerLine):
                 good.append(message)
             except Exception:  # noqa: BLE001 - whatever a codec raises, the others must go out
                 self.dropped(message, "unencodable")
-        return good, b"".join(parts)
+        return good, self.form.finish(parts) if parts else b""
 
     def dropped(self, message: Message, reason: str = "buffer_full") -> None:
-        """A message will never reach this client: count it, and tell the client when it can hear."""
+        """A message will never reach this client: count it, and tell the client when it can hear.
+
+        One that was merged reaches it within another; that is counted, and no gap.
+        """
         self.manager.counters.drop(reason)
+        if reason == "merged":
+            return
         if self._gaps is None:
             self._gaps = {}
         key = (reason, message.room)
@@ -261,17 +285,31 @@ class Session(ServerLine):
         if type(self.outbox) is list:
             self._tell_gaps()
 
+    def confirm(self, received: int) -> bool:
+        """The client has received so many messages; see `ServerLine.confirm`."""
+        known = super().confirm(received)
+        self._wake()
+        return known
+
     def fall_behind(self, connection: Connection | None) -> None:
         """The connection is full, or gone: what is posted from now on waits in lanes."""
         if self.connection is not connection or type(self.outbox) is not list:
             return
-        options = self.manager.options
-        lanes = Lanes(
-            options.message_buffer_size, options.message_buffer_bytes, weigh=self._weigh, dropped=self.dropped
+        manager = self.manager
+        pending, self.outbox = (
+            self.outbox,
+            Lanes(
+                manager.options.message_buffer_size,
+                manager.options.message_buffer_bytes,
+                weigh=self._weigh,
+                dropped=self.dropped,
+                policy=manager.policies.find,
+                overrun=self._overrun,
+                pool=manager.pool,
+            ),
         )
-        for message in self.outbox:
-            lanes.append(message)
-        self.outbox = lanes
+        for message in pending:
+            self.outbox.append(message)
 
     def catch_up(self, connection: Connection) -> None:
         """The connection has room: write what waits, a little at a time, until it is full again."""
@@ -291,6 +329,29 @@ class Session(ServerLine):
             if batch:
                 batch, data = self.salvage(batch)
                 self.put(batch, data)
+        self._wake()
+
+    def put_in_chunks(self, messages: Sequence[Message]) -> None:
+        """Write a burst in pieces for as long as the connection takes them; the rest waits in lanes."""
+        rest = deque(messages)
+        while rest and type(self.outbox) is list:
+            batch: list[Message] = []
+            size = 0
+            while rest and size < PUMP_BYTES:
+                size += rest[0].size
+                batch.append(rest.popleft())
+            batch, data = self.salvage(batch)
+            if batch:
+                self.put(batch, data)
+        for message in rest:
+            self.outbox.append(message)
+
+    def _overrun(self) -> None:
+        """A class whose policy is `disconnect` has filled the lanes: give the connection up, keep the session."""
+        connection = self.connection
+        if connection is not None:
+            connection.close("slow_consumer")
+            connection.lost("slow_consumer")
 
     def _tell_gaps(self) -> None:
         gaps, connection = self._gaps, self.connection
@@ -321,11 +382,12 @@ class Session(ServerLine):
         self.closed = code
         if self._running is not None:
             self._running.end()
-        waiting = len(self.outbox)
+        waiting = self.outbox.clear() if isinstance(self.outbox, Lanes) else len(self.outbox)
         if waiting:
             self.manager.counters.drop("expired_session", waiting)
         self.outbox = []
         self.connection = None
+        self._wake()
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.sender!r} on {self.transport or 'nothing'}>"

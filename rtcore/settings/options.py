@@ -5,10 +5,13 @@ Rule: every field has a default, a check and one line of help; docs/settings.md 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import attrs
 from attrs import validators as v
+
+from rtcore.wire.policy import Kind
 
 _NAME = r"[a-z][a-z0-9_-]*"
 _name = v.matches_re(_NAME)
@@ -16,6 +19,26 @@ _name = v.matches_re(_NAME)
 
 def _help(text: str, unit: str = "") -> dict[str, Any]:
     return {"help": text, "unit": unit} if unit else {"help": text}
+
+
+@attrs.frozen(kw_only=True)
+class PolicySettings:
+    """What happens to messages of one class while a client cannot take them.
+
+    Attributes:
+        policy: `drop_oldest`, `drop_new`, `disconnect`, `conflate` (the latest stands for all) or `merge`.
+        key: for conflate and merge: which messages stand for each other: `sender`, or a path in the payload such as
+            `cursor.user`. Unset: all of one type and room.
+        merge: for merge: the payload's field whose text is joined; the other fields are the newer one's.
+    """
+
+    policy: Kind = "drop_oldest"
+    key: str | None = None
+    merge: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.policy == "merge") != (self.merge is not None):
+            raise ValueError("policy = merge needs `merge`, the field whose text is joined, and only it does")
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +110,17 @@ class Options:
         default=4_194_304,
         validator=v.ge(1),
         metadata=_help("The same bound in bytes; the first one reached counts.", "bytes"),
+    )
+    max_backlog_bytes: int = attrs.field(
+        default=268_435_456,
+        validator=v.ge(1),
+        metadata=_help("What may wait in the lanes of all sessions together.", "bytes"),
+    )
+    policies: Mapping[str, PolicySettings] = attrs.field(
+        factory=dict,
+        metadata=_help(
+            "What happens to messages of a type while a client cannot take them, by type or `prefix*`."
+        ),
     )
     rate_limit_per_second: float = attrs.field(
         default=10.0,

@@ -32,29 +32,43 @@ class Format:
         framing: how a frame is delimited on the transport.
         compressor: used for frames of at least `threshold` bytes; `None` for none.
         threshold: bytes. Token-sized frames are never compressed: they would grow.
+        batch: so many messages at most go into one frame, compressed as a whole; 0 for a frame per message. With
+            it a message's form is its bare item, and `finish` makes the frames.
     """
 
-    __slots__ = ("codec", "compressor", "framing", "threshold")
+    __slots__ = ("batch", "codec", "compressor", "framing", "threshold")
 
     def __init__(
-        self, codec: Codec, framing: Framing, *, compressor: Compressor | None = None, threshold: int = 1024
+        self,
+        codec: Codec,
+        framing: Framing,
+        *,
+        compressor: Compressor | None = None,
+        threshold: int = 1024,
+        batch: int = 0,
     ) -> None:
+        self.batch = batch
         self.codec = codec
         self.framing = framing
         self.compressor = compressor
         self.threshold = threshold
 
     def encode(self, message: Message) -> bytes:
-        """Return the framed bytes of one message. Use `message.form(format)`, which remembers them."""
-        return self.pack(self.codec.encode(message))
+        """Return the form of one message. Use `message.form(format)`, which remembers it."""
+        item = self.codec.encode(message)
+        return item if self.batch else self.pack(item)
+
+    def finish(self, forms: Sequence[bytes]) -> bytes:
+        """Make the bytes of one write of the forms of one or more messages."""
+        size = self.batch
+        if size:
+            groups = (forms[i : i + size] for i in range(0, len(forms), size))
+            forms = [self.pack(self.codec.join(group)) for group in groups]
+        return forms[0] if len(forms) == 1 else b"".join(forms)
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         """Return the framed bytes of one control item."""
         return self.framing.frame(self.codec.encode_control(name, fields), binary=self.codec.binary)
-
-    def encode_batch(self, items: Sequence[bytes]) -> bytes:
-        """Return one framed frame of several encoded items, compressed as a whole."""
-        return self.pack(self.codec.join(items))
 
     def pack(self, body: bytes) -> bytes:
         """Compress a frame if that is worth it, and wrap it."""

@@ -1,17 +1,18 @@
 """Lanes: where messages wait, in order of priority, while their session cannot take them.
 
-Rule: lanes are before the wire, the window after it. Only what waits here may be reordered or dropped; what has
-left is counted and stays as it is. Critical overtakes everything; the other three share by weight, so that low
+Rule: lanes are before the wire, the window after it. Only what waits here may be reordered, joined or dropped; what
+has left is counted and stays as it is. Critical overtakes everything; the other three share by weight, so that low
 is slow and never starved. A session that keeps up has no lanes at all.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.wire.message import LANE, PRIORITIES
+from rtcore.wire.policy import Policy
 
 if TYPE_CHECKING:
     from rtcore.wire.message import Message
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 #: Messages taken from high, normal and low in one round, while each has some.
 WEIGHTS: Final = (4, 2, 1)
 _CRITICAL: Final = 0
+_DEFAULT: Final = Policy()
 
 
 def message_size(message: Message) -> int:
@@ -26,30 +28,50 @@ def message_size(message: Message) -> int:
     return message.size
 
 
+def no_policy(message: Message) -> Policy:
+    """Every class is like the others: the oldest of the least urgent goes when room is needed."""
+    return _DEFAULT
+
+
+class Pool:
+    """Bytes that wait in all lanes of a server together, and how many may."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+
+class _Waiting:
+    """One message in its lane; what replaces it takes its place."""
+
+    __slots__ = ("key", "message", "size")
+
+    def __init__(self, message: Message, size: int, key: Hashable) -> None:
+        self.message, self.size, self.key = message, size, key
+
+
 class Lanes:
     """A bounded priority queue of messages.
 
     When it is full the oldest message of the least urgent lane goes; a message that is less urgent than all
-    that waits is refused itself. Each drop is reported to `dropped(message)`, once.
+    that waits is refused itself. A message's policy may say otherwise (`rtcore.wire.policy`).
 
     Args:
         limit: messages held at most.
         limit_bytes: bytes held at most. A single message larger than this is still taken when it is alone.
         weigh: bytes of a message; called once per message.
-        dropped: called with each message that had to go.
+        dropped: called with each message that had to go, and why (a reason of `DROP_REASONS`).
+        policy: the policy of a message; called once per message.
+        overrun: called when the policy `disconnect` applies; the message waits all the same.
+        pool: shared with other lanes; this one is full when that is.
     """
 
     __slots__ = (
-        "_credit",
-        "_dropped",
-        "_lanes",
-        "_limit",
-        "_limit_bytes",
-        "_turn",
-        "_weigh",
-        "count",
-        "size",
-    )
+        "_credit", "_dropped", "_keys", "_lanes", "_limit", "_limit_bytes", "_overrun", "_policy", "_pool", "_turn",
+        "_weigh", "count", "size",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -57,14 +79,21 @@ class Lanes:
         limit_bytes: int = 2**53,
         *,
         weigh: Callable[[Message], int] = message_size,
-        dropped: Callable[[Message], None] = lambda _message: None,
+        dropped: Callable[[Message, str], Any] = lambda _message, _reason: None,
+        policy: Callable[[Message], Policy] = no_policy,
+        overrun: Callable[[], Any] = lambda: None,
+        pool: Pool | None = None,
     ) -> None:
         # Made when they are needed: an empty deque is 600 bytes, and a detached session often has nothing waiting.
-        self._lanes: list[deque[tuple[Message, int]] | None] = [None] * len(PRIORITIES)
+        self._lanes: list[deque[_Waiting] | None] = [None] * len(PRIORITIES)
+        self._keys: dict[Hashable, _Waiting] | None = None
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._weigh = weigh
         self._dropped = dropped
+        self._policy = policy
+        self._overrun = overrun
+        self._pool = pool
         self._turn = 1
         self._credit = WEIGHTS[0]
         self.count = 0
@@ -80,24 +109,40 @@ class Lanes:
     def __iter__(self) -> Iterator[Message]:
         """Look at everything that waits, by lane, oldest first, without taking it."""
         for lane in self._lanes:
-            for message, _ in lane or ():
-                yield message
+            for waiting in lane or ():
+                yield waiting.message
 
     def append(self, message: Message) -> None:
-        """Let a message wait in its lane."""
+        """Let a message wait in its lane, or join or drop it as its policy says."""
+        policy = self._policy(message)
+        key: Hashable = None
+        if policy.kind in {"conflate", "merge"}:
+            key = (message.priority, policy.key(message))
+            if self._join(policy, key, message):
+                return
         lane, size = LANE[message.priority], self._weigh(message)
-        while self.count and (self.count >= self._limit or self.size + size > self._limit_bytes):
+        while self.count and self._full(size):
+            if policy.kind == "drop_new":
+                self._dropped(message, "dropped_new")
+                return
+            if policy.kind == "disconnect":
+                self._overrun()
             victim = self._least_urgent()
             if victim < lane:
-                self._dropped(message)
+                self._dropped(message, "buffer_full")
                 return
-            self._dropped(self._take(victim))
+            self._dropped(self._take(victim), "buffer_full")
+        waiting = _Waiting(message, size, key)
+        if key is not None:
+            if self._keys is None:
+                self._keys = {}
+            self._keys[key] = waiting
         queue = self._lanes[lane]
         if queue is None:
             queue = self._lanes[lane] = deque()
-        queue.append((message, size))
+        queue.append(waiting)
         self.count += 1
-        self.size += size
+        self._grow(size)
 
     def popleft(self) -> Message:
         """Take the next message.
@@ -119,15 +164,51 @@ class Lanes:
 
     def clear(self) -> int:
         """Drop everything, unreported; return how many messages there were."""
-        count, self.count, self.size = self.count, 0, 0
+        count, self.count = self.count, 0
+        self._grow(-self.size)
         self._lanes = [None] * len(PRIORITIES)
+        self._keys = None
         return count
 
+    def _full(self, size: int) -> bool:
+        pool = self._pool
+        return (
+            self.count >= self._limit
+            or self.size + size > self._limit_bytes
+            or (pool is not None and pool.used + size > pool.limit)
+        )
+
+    def _join(self, policy: Policy, key: Hashable, message: Message) -> bool:
+        """Put one message in the place of two. False if there is none to join, or they cannot be joined."""
+        waiting = self._keys.get(key) if self._keys is not None else None
+        if waiting is None:
+            return False
+        joined = policy.join(waiting.message, message)
+        if joined is None:
+            return False
+        if policy.kind == "conflate":
+            self._dropped(waiting.message, "conflated")
+        else:
+            self._dropped(waiting.message, "merged")
+        size = self._weigh(joined)
+        self._grow(size - waiting.size)
+        waiting.message, waiting.size = joined, size
+        return True
+
+    def _grow(self, size: int) -> None:
+        self.size += size
+        if self._pool is not None:
+            self._pool.used += size
+
     def _take(self, lane: int) -> Message:
-        message, size = self._lanes[lane].popleft()  # type: ignore[union-attr]  # callers looked: it has some
+        queue = self._lanes[lane]
+        assert queue is not None  # callers looked: it has some
+        waiting = queue.popleft()
         self.count -= 1
-        self.size -= size
-        return message
+        self._grow(-waiting.size)
+        if waiting.key is not None and self._keys is not None and self._keys.get(waiting.key) is waiting:
+            del self._keys[waiting.key]
+        return waiting.message
 
     def _least_urgent(self) -> int:
         return next(lane for lane in reversed(range(len(PRIORITIES))) if self._lanes[lane])
