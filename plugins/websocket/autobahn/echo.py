@@ -4,6 +4,9 @@ The port, the upgrade, the hand-over, picows, reassembly, deflate and framing ar
 connection is replaced by one that sends back what it gets. Prints its port and runs until its stdin ends.
 """
 
+# ruff: noqa: INP001, T201
+# a program, not a package
+
 from __future__ import annotations
 
 import asyncio

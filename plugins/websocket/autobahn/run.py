@@ -8,6 +8,9 @@ The suite is Python 2.7 and gets a virtual environment of its own under .build/.
 `DOCUMENTED` does not explain.
 """
 
+# ruff: noqa: D1, INP001, S101, S603, T201
+# a program, not a package
+
 from __future__ import annotations
 
 import argparse
@@ -42,10 +45,14 @@ def python27() -> str:
             return found
     pyenv = shutil.which("pyenv")
     if pyenv:
-        names = subprocess.run([pyenv, "versions", "--bare"], capture_output=True, text=True, check=False).stdout
+        names = subprocess.run(
+            [pyenv, "versions", "--bare"], capture_output=True, text=True, check=False
+        ).stdout
         for name in names.split():
             if name.startswith("2.7"):
-                prefix = subprocess.run([pyenv, "prefix", name], capture_output=True, text=True, check=True).stdout
+                prefix = subprocess.run(
+                    [pyenv, "prefix", name], capture_output=True, text=True, check=True
+                ).stdout
                 return str(Path(prefix.strip()) / "bin" / "python")
     sys.exit("autobahn: no Python 2.7 here, which the suite needs; `pyenv install 2.7.18` makes one")
 
@@ -70,7 +77,9 @@ def suite() -> str:
     subprocess.run([*pip, VIRTUALENV, "--target", str(tool)], check=True, stderr=subprocess.DEVNULL)
     shutil.rmtree(venv, ignore_errors=True)
     env = {**os.environ, "PYTHONPATH": str(tool)}
-    subprocess.run([old, "-m", "virtualenv", "--quiet", str(venv)], check=True, env=env, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [old, "-m", "virtualenv", "--quiet", str(venv)], check=True, env=env, stderr=subprocess.DEVNULL
+    )
     subprocess.run([python, "-m", "pip", "install", "--quiet", SUITE], check=True, stderr=subprocess.DEVNULL)
     done.write_text(SUITE)
     return python
@@ -96,7 +105,15 @@ def fuzz(python: str, cases: list[str]) -> dict[str, Any]:
             "exclude-agent-cases": {},
         }
         (BUILD / "spec.json").write_text(json.dumps(spec))
-        client = [python, "-m", "autobahntestsuite.wstest", "-m", "fuzzingclient", "-s", str(BUILD / "spec.json")]
+        client = [
+            python,
+            "-m",
+            "autobahntestsuite.wstest",
+            "-m",
+            "fuzzingclient",
+            "-s",
+            str(BUILD / "spec.json"),
+        ]
         env = {**os.environ, "PYTHONWARNINGS": "ignore"}
         subprocess.run(client, check=True, env=env, stdout=subprocess.DEVNULL)
     finally:

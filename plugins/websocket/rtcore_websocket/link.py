@@ -153,7 +153,7 @@ class PicowsLink(WSListener):
         self.lost()
 
     def overheard(self, number: int, reason: str) -> None:
-        """picows found the peer breaking the protocol and is about to say so."""
+        """Picows found the peer breaking the protocol and is about to say so."""
         handshake = self._ws.close_handshake if self._ws is not None else None
         if handshake is not None and handshake.recv is not None:
             # A close, and then more: the close came first, and gets its answer first.
