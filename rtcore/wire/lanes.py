@@ -202,7 +202,7 @@ class Lanes:
 
     def _take(self, lane: int) -> Message:
         queue = self._lanes[lane]
-        assert queue is not None  # callers looked: it has some
+        assert queue is not None  # noqa: S101 - callers looked: it has some
         waiting = queue.popleft()
         self.count -= 1
         self._grow(-waiting.size)

@@ -77,7 +77,8 @@ def test_the_missions_options_have_its_names_and_defaults() -> None:
 
 
 def test_every_option_has_a_type_that_is_explained(maker: ModuleType) -> None:
-    lines = list(maker.rows(Options))
+    # Rows of nested tables have a dotted name and stand below their key.
+    lines = [line for line in maker.rows(Options) if "." not in line.split("|")[1]]
     assert len(lines) == len(attrs.fields(Options))
     form = re.compile(r"\| `\w+` \| (`[^`]+`( \w+)?)? \| \S.* \| [A-Z].*\. \|\n")
     assert [line for line in lines if not form.fullmatch(line)] == []
