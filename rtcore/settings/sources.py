@@ -86,7 +86,10 @@ class Sources:
         items = split(value) if isinstance(value, Text) else value
         if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
             return None
-        return tuple(str(item) for item in items)
+        # From the command line `["a"]` comes as text, its items too, in their quotes.
+        return tuple(
+            str(spelt(item) if isinstance(item, Text) and item[:1] in {'"', "'"} else item) for item in items
+        )
 
 
 def _is_table(value: object) -> bool:

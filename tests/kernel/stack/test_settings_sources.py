@@ -99,6 +99,7 @@ def test_a_list_may_be_typed_with_commas(text: str) -> None:
 
 def test_a_list_of_names_can_be_read_before_anything_is_checked() -> None:
     assert load(overrides=["plugins=http,json"]).names("plugins") == ("http", "json")
+    assert load(overrides=['plugins=["http", "json"]']).names("plugins") == ("http", "json")
     assert from_mapping({"plugins": ["http"]}).names("plugins") == ("http",)
     assert load().names("plugins") is None
     assert from_mapping({"plugins": [1]}).names("plugins") is None
