@@ -31,7 +31,10 @@ class Client:
         hello = self.line.hello(connection, forget=forget)
         nonce = "first" if self.nonce is None else "same" if hello.nonce == self.nonce else "other"
         self.nonce = hello.nonce
-        return {**{key: getattr(hello, key) for key in ("attach", "session", "secret", "received", "sent")}, "nonce": nonce}
+        return {
+            **{key: getattr(hello, key) for key in ("attach", "session", "secret", "received", "sent")},
+            "nonce": nonce,
+        }
 
     def welcome(self, on, welcome):
         try:
@@ -80,7 +83,11 @@ class Server:
     def hello(self, on, attach, nonce, secret, received):
         connection = self.connections.setdefault(on, object())
         hello = Hello(
-            attach=attach, nonce=nonce, session="s" if secret else None, secret=self.real(secret), received=received
+            attach=attach,
+            nonce=nonce,
+            session="s" if secret else None,
+            secret=self.real(secret),
+            received=received,
         )
         if secret is not None:
             assert self.line.knows(hello.secret)
@@ -133,7 +140,8 @@ class Server:
     def look(self):
         line = self.line
         return {
-            "attach": line.attach, "received": line.received, "sent": line.window.sent, "confirmed": line.window.confirmed
+            "attach": line.attach, "received": line.received, "sent": line.window.sent,
+            "confirmed": line.window.confirmed,
         }  # fmt: skip
 
 
