@@ -47,7 +47,7 @@ docs: install ## the documentation into site/, a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: install ## the figures that the documentation quotes
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 autobahn: install ## the WebSocket plugin against the Autobahn fuzzing client; needs a Python 2.7 to run that in
 	$(BIN)/python plugins/websocket/autobahn/run.py $(ARGS)

@@ -1,0 +1,1 @@
+"""Servers side by side: `python -m benchmarks --help`."""

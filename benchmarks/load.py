@@ -1,0 +1,115 @@
+"""One measurement: a server on CPU 0, `rtload` on CPU 1, what it delivered and what it cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+TEXT = "hello everyone in this room, how are you today?"
+
+
+class CannotRun(Exception):
+    """A target cannot be measured here; the text says why."""
+
+
+def rtload() -> str:
+    """Return the load generator, compiled if it is older than its source."""
+    source = HERE / "rtload.c"
+    binary = Path(tempfile.gettempdir()) / f"rtload-{os.getuid()}"
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        subprocess.run(["cc", "-O2", "-o", str(binary), str(source)], check=True)
+    return str(binary)
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody uses."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def rss_kib(pid: int) -> int:
+    """Return the resident memory of a process and its children, in KiB."""
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout
+    total = 0
+    for one in [pid, *map(int, children.split())]:
+        status = Path(f"/proc/{one}/status")
+        found = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
+        total += int(found[1]) if found else 0
+    return total
+
+
+def pinned(cpu: int, command: Sequence[str]) -> list[str]:
+    """Put a command on one CPU, where the machine has more than one."""
+    return ["taskset", "-c", str(cpu), *command] if (os.cpu_count() or 1) > 1 else list(command)
+
+
+@contextmanager
+def server(target: Mapping[str, Any], *more: str) -> Iterator[tuple[int, int]]:
+    """Run a target's server; yield its port and process id.
+
+    Raises:
+        CannotRun: it ends, or does not open its port within 20 seconds.
+    """
+    port = free_port()
+    text = target["command"].replace("{port}", str(port)).replace("{python}", sys.executable)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [*pinned(0, shlex.split(text)), *more], stdout=log, stderr=log, cwd=HERE, start_new_session=True
+        )
+        try:
+            _wait_for(port, process, log)
+            yield port, process.pid
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Any) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            log.seek(0)
+            last = log.read().decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
+            raise CannotRun(f"its server ended: {last[0]}")
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                time.sleep(0.3)  # the first accept warms the server up; measurements begin after it
+                return
+        time.sleep(0.05)
+    raise CannotRun("its server did not open its port")
+
+
+def drive(port: int, pid: int, target: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """Run `rtload` with a target's connection and the case's arguments; return what it printed, and the memory."""
+    command = [rtload(), "--port", str(port), "--path", target["path"], *arguments]
+    for key in ("init", "header"):
+        for value in target.get(key, []):
+            command += [f"--{key}", value]
+    if target.get("reply"):
+        command += ["--reply", target["reply"]]
+    if target.get("binary"):
+        command += ["--binary", "--hex"]
+    base = peak = rss_kib(pid)
+    process = subprocess.Popen(pinned(1, command), stdout=subprocess.PIPE, text=True)
+    while process.poll() is None:
+        peak = max(peak, rss_kib(pid))
+        time.sleep(0.1)
+    assert process.stdout is not None
+    result: dict[str, Any] = json.loads(process.stdout.read() or "{}")
+    opened = max(result.get("open", 0), 1)
+    return {**result, "kib_per_conn": (peak - base) / opened}
