@@ -173,8 +173,7 @@ class Connection:
             again = session.rewind(received)
         except AttachRefusedError as error:
             raise Rejected(error.code, str(error)) from error
-        if again:
-            self.link.write(b"".join([message.form(self.form) for message in again]))
+        session.write_again(again)
 
     # -- what the kernel says ------------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ from rtcore.session import Session
 from rtcore.spi.auth import Identity
 from rtcore.wire.errors import AttachRefusedError
 from rtcore.wire.hello import Welcome
-from rtcore.wire.message import Message
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -288,22 +287,11 @@ class Greeter:
             ttl=options.session_ttl,
         )
         connection.control("welcome", welcome.fields())
-        if attached.replay:
-            connection.link.write(b"".join([self._again(message, session) for message in attached.replay]))
+        session.write_again(attached.replay)
         if connection.paused:
             session.fall_behind(connection)
         else:
             session.catch_up(connection)
-
-    def _again(self, message: Message, session: Session) -> bytes:
-        """Write a message of the window once more. It was counted, so something must stand in its place."""
-        try:
-            return message.form(session.form)
-        except Exception:  # noqa: BLE001 - whatever a codec raises
-            self._manager.counters.drop("unencodable")
-            return session.form.encode(
-                Message("error", {"code": "unencodable", "reason": f"type {message.type!r}"})
-            )
 
     # -- the first use -----------------------------------------------------------------------------------
 

@@ -258,6 +258,19 @@ class Session(ServerLine):
         counters.bytes_sent += len(data)
         connection.link.write(data)
 
+    def write_again(self, messages: Sequence[Message]) -> None:
+        """Write messages of the window once more. They were counted, so something must stand in the place of each."""
+        parts: list[bytes] = []
+        for message in messages:
+            try:
+                parts.append(message.form(self.form))
+            except Exception:  # noqa: BLE001 - whatever a codec raises; the connection before had another one
+                self.manager.counters.drop("unencodable")
+                refusal = Rejected("unencodable", f"a message of type {message.type!r}")
+                parts.append(Message("error", refusal.fields()).form(self.form))
+        if parts and self.connection is not None:
+            self.connection.link.write(self.form.finish(parts))
+
     def salvage(self, messages: Sequence[Message]) -> tuple[list[Message], bytes]:
         """Keep those of some messages that this session's codec can express; count and report the others."""
         good: list[Message] = []
