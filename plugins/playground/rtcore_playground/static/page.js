@@ -103,7 +103,7 @@ $("burst").addEventListener("click", () => {
   const timer = setInterval(() => {
     client.send("chat:number", { by: me, name, run: id, n: ++n, of: BURST }, { room: to });
     if (n === BURST) clearInterval(timer);
-  }, Math.max(40, 1250 / rate));
+  }, Math.max(25, 1250 / rate));
 });
 
 function begin(id, entry) {

@@ -149,6 +149,11 @@ class SseLink extends HttpLink {
 }
 
 class PollingLink extends HttpLink {
+  // Every poll says what has arrived; an ack would say it again.
+  write(item) {
+    if (item[0] !== "ack") super.write(item);
+  }
+
   async open(hello) {
     try {
       let response = await this.post("poll", [["hello", hello]]);

@@ -1,0 +1,198 @@
+"""A real Chromium, real servers in processes of their own, and a network that can be cut.
+
+Everything of a module shares one event loop: a browser is started once, a context per page is cheap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, async_playwright
+
+from tests.browser.playground import Playground
+from tests.browser.proxy import Proxy
+
+HERE = Path(__file__).parent
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+READY = re.compile(r"ready at (http://[\d.]+:\d+)")
+
+Start = Callable[..., Awaitable[str]]
+Open = Callable[..., Awaitable[Playground]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+class Server:
+    """A server in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, output: list[str]) -> None:
+        self.process = process
+        self.url = url
+        self.output = output
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def stop(self) -> None:
+        if self.process.returncode is None:
+            self.process.terminate()
+            try:
+                await asyncio.wait_for(self.process.wait(), 15)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+
+
+async def start_server(*arguments: str) -> Server:
+    """Run a program until it says that it is ready."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    output: list[str] = []
+    url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def read(stream: asyncio.StreamReader) -> None:
+        async for line in stream:
+            output.append(line.decode())
+            if not url.done() and (match := READY.search(output[-1])):
+                url.set_result(match[1])
+        if not url.done():
+            url.set_exception(RuntimeError("".join(output)))
+
+    server = Server(process, "", output)
+    server.reading = asyncio.create_task(read(process.stdout))  # type: ignore[attr-defined]  # kept alive with it
+    server.url = await asyncio.wait_for(url, 20)
+    return server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
+    """Start `rtcore serve` with options; it stops when the test ends."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*options: str, port: int = 0) -> Server:
+            quick = ("--set", "rate_limit_per_second=1000", "--set", "drain_time=0.5")
+            server = await start_server("-m", "rtcore", "serve", "--port", str(port), *quick, *options)
+            stack.push_async_callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def url() -> AsyncIterator[str]:
+    """The address of an `rtcore serve` that most tests share, each in rooms of its own."""
+    server = await start_server(
+        "-m",
+        "rtcore",
+        "serve",
+        "--port",
+        "0",
+        "--set",
+        "rate_limit_per_second=1000",
+        "--set",
+        "drain_time=0.5",
+    )
+    yield server.url
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def lab() -> AsyncIterator[str]:
+    """The address of an application that does to its clients what it is asked to: see `lab.py`."""
+    server = await start_server(str(HERE / "lab.py"))
+    yield server.url
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def proxy(url: str) -> AsyncIterator[Proxy]:
+    """A network between the pages and the server that can be cut."""
+    async with Proxy(url) as between:
+        yield between
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        await running.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(
+    browser: Browser, serve: Any, proxy: Proxy, request: pytest.FixtureRequest
+) -> AsyncIterator[Open]:
+    """Open the demo page as somebody, in a browser of their own. No page may complain in its console.
+
+    It asks for `serve` and `proxy` only to end before they do: pages complain of a server that goes away.
+
+    `excused`: a part of the complaints that the test provokes, such as a refused WebSocket.
+    """
+    room = re.sub(r"\W+", "-", request.node.name)
+    async with contextlib.AsyncExitStack() as stack:
+        complaints: list[str] = []
+
+        async def open_page(
+            url: str,
+            name: str,
+            *,
+            transport: str | None = None,
+            excused: str | None = None,
+            width: int = 1280,
+            height: int = 800,
+            scheme: str = "light",
+            prepare: Callable[[Playground], Awaitable[None]] | None = None,
+        ) -> Playground:
+            context = await browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,  # type: ignore[arg-type]
+            )
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(20_000)
+            await context.add_init_script(f"localStorage.setItem('rtcore:name', '{name}')")
+            page = await context.new_page()
+
+            def hear(said: ConsoleMessage) -> None:
+                fine = excused is not None and re.search(excused, said.text)
+                if said.type in {"error", "warning"} and not fine:
+                    complaints.append(f"{name}: {said.text} ({said.location.get('url')})")
+
+            page.on("console", hear)
+            page.on("pageerror", lambda error: complaints.append(f"{name}: {error}"))
+            opened = Playground(page)
+            if prepare is not None:
+                await prepare(opened)
+            await page.goto(f"{url}/#{room}")
+            await opened.connected()
+            if transport is not None:
+                await opened.switch(transport)
+            return opened
+
+        yield open_page
+        assert not complaints
