@@ -307,7 +307,7 @@ class RealtimeClient:
     @property
     def is_connected(self) -> bool:
         """Messages flow."""
-        return self._connector.state == "connected"
+        return self._session.link is not None
 
     def get_connection_info(self) -> ConnectionInfo:
         """Return how things stand now."""

@@ -349,7 +349,8 @@ class Connector:
     def _suspend(self, lost: LinkLost) -> None:
         attempts = self._options.max_reconnect_attempts
         error = Suspended(
-            f"{attempts} attempts to reconnect have failed; the last one: {lost}", retry_after=lost.retry_after
+            f"{attempts} attempts to reconnect have failed; the last one: {lost}",
+            retry_after=lost.retry_after,
         )
         if self.state != "suspended":
             self.state = "suspended"

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from rtcore.spi.codec import Codec
     from rtcore_client.transports.base import Context, Speech
 
-#: Bytes that may wait here; also what one POST carries at most, if a single message is not larger.
-HIGH_WATER: Final = 256 * 1024
+#: Bytes that may wait here.
+HIGH_WATER: Final = 128 * 1024
+#: Bytes that one POST carries at most, if a single message is not larger: what is cut is sent again as a whole.
+POST_MAX: Final = 64 * 1024
 #: Bytes for the first item of a POST and its controls.
 SLACK: Final = 4096
 #: Seconds: the first and the longest pause before a POST is sent again.
@@ -40,7 +42,7 @@ class Upstream:
         self._context = context
         self._codec = codec
         self._patience = speech.interval + speech.timeout
-        self._most = max(1, min(HIGH_WATER, speech.max_size) - SLACK)
+        self._most = max(1, min(POST_MAX, speech.max_size) - SLACK)
         self._controls: deque[bytes] = deque(maxlen=1000)
         self._items: deque[bytes] = deque()
         line = context.line
