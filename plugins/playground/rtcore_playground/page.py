@@ -37,7 +37,7 @@ HEADERS: Final = {
 
 
 class File:
-    """One file of the page, ready to be served. A route's handler."""
+    """One file of the page, ready to be served."""
 
     def __init__(self, name: str, body: bytes) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class File:
         self._type = TYPES[name.rpartition(".")[2]]
         self._tag = hashlib.sha256(body).hexdigest()[:20]
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         """Answer with the file, or with 304 if the browser has it (RFC 9110, section 13.1.2)."""
         headers = {**HEADERS, "ETag": f'"{self._tag}"'}
         known = request.if_none_match or ()
@@ -60,5 +60,5 @@ def routes(path: str) -> list[Route]:
     for file in sorted(files(__package__).joinpath("static").iterdir(), key=lambda file: file.name):
         served = File(file.name, file.read_bytes())
         where = path if file.name == "index.html" else BELOW + file.name
-        made += [Route("GET", where, served), Route("HEAD", where, served)]
+        made += [Route("GET", where, served.answer), Route("HEAD", where, served.answer)]
     return made
