@@ -35,6 +35,7 @@ class Codec(Protocol):
 
         Raises:
             TypeError: the payload holds something that the codec cannot express; the text names its type.
+            UndecodableError: the payload came in another codec, whose bytes cannot be decoded after all.
         """
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
