@@ -34,6 +34,8 @@ _HANDSHAKE: Final = (
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 
+_NOBODY: Final = asyncio.Protocol()
+
 #: picows' read buffer, at its smallest.
 _BUFFER: Final = 2048
 
@@ -101,6 +103,7 @@ def hand_over(request: web.Request, link: PicowsLink, *, max_frame: int) -> None
     http.keep_alive(False)  # or its timer pins the protocol, 5 KiB, for an hour
     http.transport = None  # or aiohttp closes what it gave away
     http.connection_lost(None)  # from its counts, its parser and its request
+    transport.set_protocol(_NOBODY)  # or uvloop's own transport keeps the old one by its `data_received`
     protocol = _take(transport, link, max_frame=max_frame)
     _feed(protocol, transport, early)
     transport.resume_reading()

@@ -124,8 +124,8 @@ class PlainLink:
     async def listen(self, socket: Socket) -> None:
         """Take messages until the peer has closed or is gone."""
         while True:
-            await self._flowing.wait()
             message = await socket.receive()
+            await self._flowing.wait()
             kind, data = message.type, message.data
             try:
                 if kind is WSMsgType.TEXT or kind is WSMsgType.BINARY:

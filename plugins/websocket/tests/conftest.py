@@ -9,6 +9,7 @@ import json
 import os
 import ssl
 import struct
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -58,7 +59,10 @@ class Frame(NamedTuple):
         return int.from_bytes(self.payload[:2], "big")
 
     def item(self) -> Any:
-        return json.loads(self.payload)
+        payload = self.payload
+        if self.first & 0x40:  # deflated (RFC 7692)
+            payload = zlib.decompressobj(-15).decompress(payload + b"\x00\x00\xff\xff")
+        return json.loads(payload)
 
 
 def masked(
