@@ -15,7 +15,7 @@ import pytest
 
 # Before they are imported: an assertion that fails in a suite shows its values, as one in a test file does.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{suite}" for suite in ("broker", "client", "codec", "compressor", "transport"))
+    *(f"{__name__}.{suite}" for suite in ("broker", "client", "codec", "compressor", "limiter", "transport"))
 )
 
 from rtcore.testing.broker import BrokerContract  # noqa: E402
@@ -25,6 +25,7 @@ from rtcore.testing.codec import CodecContract  # noqa: E402
 from rtcore.testing.compressor import CompressorContract  # noqa: E402
 from rtcore.testing.contract import Contract  # noqa: E402
 from rtcore.testing.in_memory import InMemoryEnd, InMemoryTransport  # noqa: E402
+from rtcore.testing.limiter import LimiterContract, fake_session  # noqa: E402
 from rtcore.testing.plain import PlainCodec  # noqa: E402
 from rtcore.testing.transport import TransportContract  # noqa: E402
 
@@ -37,8 +38,10 @@ __all__ = [
     "FakeClock",
     "InMemoryEnd",
     "InMemoryTransport",
+    "LimiterContract",
     "PlainCodec",
     "Refused",
     "TransportContract",
     "WireClient",
+    "fake_session",
 ]
