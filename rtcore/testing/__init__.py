@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import pytest
 
-# Before they are imported: an assertion that fails in a suite shows its values, as one in a test file does.
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{suite}" for suite in ("broker", "client", "codec", "compressor", "limiter", "transport"))
-)
+_SUITES = ("auth", "broker", "client", "codec", "compressor", "limiter", "transport")
 
+# Before they are imported: an assertion that fails in a suite shows its values, as one in a test file does.
+pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in _SUITES))
+
+from rtcore.testing.auth import AuthenticatorContract  # noqa: E402
 from rtcore.testing.broker import BrokerContract  # noqa: E402
 from rtcore.testing.client import Duplex, Refused, WireClient  # noqa: E402
 from rtcore.testing.clock import FakeClock  # noqa: E402
@@ -30,6 +31,7 @@ from rtcore.testing.plain import PlainCodec  # noqa: E402
 from rtcore.testing.transport import TransportContract  # noqa: E402
 
 __all__ = [
+    "AuthenticatorContract",
     "BrokerContract",
     "CodecContract",
     "CompressorContract",

@@ -134,9 +134,9 @@ class WireClient:
                         return control
                 await self._step()
 
-    async def closed(self) -> Control | None:
+    async def closed(self, within: float = PATIENCE) -> Control | None:
         """Read until the transport ends; return the `close` item that said why, if one did."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(within):
             while True:
                 try:
                     await self._step()

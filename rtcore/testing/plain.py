@@ -44,7 +44,7 @@ class PlainCodec:
         fields: dict[str, Any] = {"type": message.type}
         for name in _FIELDS[1:]:
             value = getattr(message, name)
-            if value is not None and (name, value) not in {("priority", "normal"), ("version", 0)}:
+            if value is not None and (name, value) not in (("priority", "normal"), ("version", 0)):
                 fields[name] = value
         if message.raw is not None and message.raw_codec is self:
             # The last key, so that the bytes can be put in as they are.
@@ -107,11 +107,11 @@ def _control(line: bytes) -> Control:
 
 
 def _check(fields: dict[str, Any]) -> None:
-    if not 1 <= len(fields.get("type", "")) <= 128:
-        raise ValueError("`type`: expected 1 to 128 characters")
     for name in _TEXTS:
         if name in fields and not isinstance(fields[name], str):
             raise ValueError(f"`{name}`: expected text, given {type(fields[name]).__name__}")
+    if not 1 <= len(fields.get("type", "")) <= 128:
+        raise ValueError("`type`: expected 1 to 128 characters")
     if fields.get("priority", "normal") not in PRIORITIES:
         raise ValueError(f"`priority`: expected one of {PRIORITIES}")
     for name in ("offset", "timestamp", "version"):
