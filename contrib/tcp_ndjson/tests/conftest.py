@@ -1,0 +1,8 @@
+"""Lets the tests share `ends`: with importlib mode a folder of tests is not on the path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
