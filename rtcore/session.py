@@ -150,6 +150,8 @@ class Session(ServerLine):
     def receive(self, message: Message, size: int) -> None:
         """Count one message in and let it be handled. `size` is the bytes of its frame."""
         self.received += 1
+        message.n = self.received
+        message.sender = self.sender  # what the client wrote there is anybody's name
         self.manager.counters.messages_received += 1
         self._unacked += size
         due = self.received - self._acked
@@ -229,7 +231,7 @@ class Session(ServerLine):
         self.manager.counters.error(refusal.code)
         fields = refusal.fields()
         if message is None or message.id is None:
-            fields["n"] = self.received
+            fields["n"] = message.n if message is not None else self.received
             self.post(Message("error", fields))
         else:
             self.post(Message("error", fields, re=message.id, priority=message.priority))

@@ -34,13 +34,14 @@ class Message:
         timestamp: seconds since 1970, set by the sender, or `None`.
         version: the version of the payload's shape; 0 is not written to the wire.
         trace: a W3C `traceparent` (Trace Context, section 3.2), or `None`.
+        n: its place among the messages that its sender has sent in its session, from 1; 0 if it came from no client.
         raw: the payload as it came, in the encoding of `raw_codec`; `None` when the payload is an object.
 
     A message is immutable once it has been posted: its wire forms are shared by all who receive it.
     """
 
     __slots__ = (
-        "_data", "_format", "_forms", "_payload", "epoch", "id", "offset", "priority", "raw", "raw_codec",
+        "_data", "_format", "_forms", "_payload", "epoch", "id", "n", "offset", "priority", "raw", "raw_codec",
         "re", "room", "sender", "timestamp", "trace", "type", "version",
     )  # fmt: skip
 
@@ -74,6 +75,7 @@ class Message:
         self.timestamp = timestamp
         self.version = version
         self.trace = trace
+        self.n = 0
         self.raw = raw
         self.raw_codec = raw_codec
         self._format: Format | None = None
@@ -162,6 +164,7 @@ def from_wire(
     message.timestamp = timestamp
     message.version = version
     message.trace = trace
+    message.n = 0
     message.raw = raw
     message.raw_codec = raw_codec
     message._format = None  # noqa: SLF001
