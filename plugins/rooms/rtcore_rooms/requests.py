@@ -75,7 +75,6 @@ class Requests:
         rooms = self._rooms
         since = Position(wish.since.offset, wish.since.epoch) if wish.since is not None else None
         answer: dict[str, Any] = {"room": wish.room}
-        again = wish.room in rooms.of(session)
         try:
             position = await rooms.join_with_history(session, wish.room, since=since, newest=wish.history)
         except Rejected as refusal:
@@ -84,7 +83,7 @@ class Requests:
             # Better in the room with a hole than outside of it; the client is told, and starts afresh.
             answer["missed"] = True
             position = await rooms.join_with_history(session, wish.room, newest=wish.history)
-        if since is not None and position is None and not again:
+        if since is not None and position is None:
             answer["missed"] = True
         answer["members"] = len(rooms.members(wish.room))
         if position is not None:

@@ -57,7 +57,7 @@ class RoomService:
         """Join, and send the session what it has missed before anything new.
 
         Args:
-            session: who joins; if it is a member already, nothing changes and nothing is sent.
+            session: who joins; if it is a member already, nothing changes but that it is sent what it asks for.
             room: the room's name.
             since: send what was published after this.
             newest: without `since`, send so many of the last publications.
@@ -72,7 +72,7 @@ class RoomService:
         check_name(room)
         mine = self._of.get(session)
         if mine is not None and room in mine:
-            return None
+            return await self._catch_up(session, mine[room], since, newest)
         self._check_limits(session, room)
         sender = await self._rights(session, room)
         here = await self._open(room)
@@ -173,7 +173,13 @@ class RoomService:
             message.trace = None
         options = here.options
         exclude = None if options.echo else session.id
-        return self._publish(Publication(here.name, message, exclude, options.history, options.history_for))
+        try:
+            return self._publish(
+                Publication(here.name, message, exclude, options.history, options.history_for)
+            )
+        except TypeError as error:
+            # What one codec can say and the other cannot is the sender's to mend, not the server's to log.
+            raise Rejected("bad_payload", f"the members' codec cannot express it: {error}"[:200]) from error
 
     def deliver(self, publication: Publication) -> None:
         here = self._rooms.get(publication.room)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtcore.errors import SettingsError
+from rtcore.errors import Rejected, SettingsError
 from rtcore.hooks import hookimpl
 from rtcore.spi.broker import Position
 from rtcore.wire.message import Message
@@ -129,6 +129,13 @@ async def test_what_no_member_can_be_told_is_the_publishers_error(house):
         assert (await alice.receive()).payload == 1
 
 
+async def test_what_the_members_codec_cannot_express_is_the_senders_to_mend(house):
+    async with house() as h:
+        alice = await h.client("r")
+        with pytest.raises(Rejected, match="bad_payload"):
+            h.rooms.publish_from(h.session(alice), Message("chat", float("nan"), room="r"))
+
+
 def test_the_longest_pattern_wins(house):
     from rtcore_rooms.settings import Patterns, RoomOptions
 
@@ -174,6 +181,17 @@ async def test_one_who_comes_back_gets_what_was_published_since(house):
         answer = (await bob.request("room:join", {"room": "r", "since": place})).payload
         assert [message.payload for message in bob._inbox] == [2, 3]
         assert answer["offset"] == 3
+
+
+async def test_a_member_can_ask_again_for_what_it_was_told_that_it_missed(house):
+    async with house({"r": {"history": 5}}) as h:
+        alice = await h.client("r")
+        place = (await alice.request("chat", 1, room="r")).payload
+        await alice.request("chat", 2, room="r")
+        alice._inbox.clear()
+        answer = (await alice.request("room:join", {"room": "r", "since": place})).payload
+        assert [(message.payload, message.offset) for message in alice._inbox] == [(2, 2)]
+        assert (answer["offset"], answer["members"]) == (2, 1)
 
 
 @pytest.mark.parametrize("since", [{"offset": 1, "epoch": "another"}, {"offset": 99, "epoch": ""}])
