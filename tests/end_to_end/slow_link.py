@@ -46,7 +46,7 @@ class SlowLink:
         self._tasks.add(task)
         far = socket.socket()
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        far.setblocking(False)  # noqa: FBT003 - the socket's own
+        far.setblocking(False)
         loop = asyncio.get_running_loop()
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await loop.sock_connect(far, ("127.0.0.1", self.target))

@@ -30,7 +30,11 @@ async def test_a_critical_message_and_a_ping_pass_five_mebibytes_on_a_slow_link(
     loop = asyncio.get_running_loop()
     async with serving(app) as port, SlowLink(port, rate=64 * KIB) as link:
         client = RealtimeClient(
-            link.url, connection_type=transport, fallback_types=[], heartbeat_interval=1.0, enable_compression=False
+            link.url,
+            connection_type=transport,
+            fallback_types=[],
+            heartbeat_interval=1.0,
+            enable_compression=False,
         )
         alarm: asyncio.Future[float] = loop.create_future()
         bulk: list[int] = []
@@ -42,7 +46,9 @@ async def test_a_critical_message_and_a_ping_pass_five_mebibytes_on_a_slow_link(
                 while len(bulk) < 5:
                     await asyncio.sleep(0.01)
             session = next(iter(app.manager.sessions.values()))
-            assert session.backlog > 1500, "the rest waits in the server, not in buffers that nothing can overtake"
+            assert session.backlog > 1500, (
+                "the rest waits in the server, not in buffers that nothing can overtake"
+            )
             asked = loop.time()
             await client.send("urgent")
             assert await asyncio.wait_for(alarm, 10) - asked < 2.0
