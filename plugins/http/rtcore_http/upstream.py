@@ -17,6 +17,7 @@ from rtcore.wire.errors import BadControlError, WireError
 from rtcore.wire.format import unpack
 from rtcore_http.answers import headers_of, refuse, status_of
 from rtcore_http.body import SLACK, read_body
+from rtcore_http.gate import Gate
 from rtcore_http.handshake import check_origin
 from rtcore_http.keys import APP
 
@@ -96,6 +97,10 @@ async def send(request: web.Request) -> web.StreamResponse:
         if type(start) is not int or start < 0:
             raise Rejected("bad_control", f"send: `from`: expected a count from 0, given {start!r:.40}")
         connection = app.manager.find(control.fields)
+        gate = getattr(connection.link, "gate", None)
+        if isinstance(gate, Gate):
+            await gate.wait()
+            connection = app.manager.find(control.fields)  # the session may have moved meanwhile
         n = connection.receive_from(start, items)
     except Rejected as refusal:
         return _frame(

@@ -12,7 +12,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from rtcore_http.gate import Gate
+
 from rtcore.errors import Rejected
+from rtcore.wire.codes import Next, after_close
+from rtcore_polling.farewells import Farewells
 from rtcore_polling.framing import FRAMING, frames_of
 
 if TYPE_CHECKING:
@@ -53,18 +57,26 @@ class PollLink:
 
     Args:
         limit: bytes after which an answer takes no more.
+        farewells: where the reason goes, if this connection's session ends.
 
     Attributes:
         connection: the kernel's end; set once, right after the kernel has made it.
+        gate: where POSTs to `/rt/send` wait while the kernel does not want to read.
         number: the close number, once the kernel has closed the connection.
     """
 
-    __slots__ = ("_limit", "_poll", "_size", "_waiting", "connection", "framing", "number")
+    __slots__ = (
+        "__weakref__", "_farewell", "_farewells", "_limit", "_poll", "_size", "_waiting",
+        "connection", "framing", "gate", "number",
+    )  # fmt: skip
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, farewells: Farewells) -> None:
         self.framing: Framing = FRAMING
         self.connection: Connection | None = None
+        self.gate = Gate()
         self.number: int | None = None
+        self._farewell: list[bytes] = []
+        self._farewells = farewells
         self._limit = limit
         self._poll: Poll | None = None
         self._waiting: list[bytes] = []
@@ -86,21 +98,31 @@ class PollLink:
             self.connection.pause()
 
     def close(self, code: int, reason: str) -> None:
+        self.gate.open()
         if self.number is not None:
             return
-        self.number = code
         if self._poll is not None:
             self._poll.wake()
+        elif after_close(code) is not Next.RESUME:
+            self._take_lanes()
+        self.number = code
+        self._farewell = list(frames_of(b"".join(self._waiting)))
         # Not now: the kernel is in the middle of the end of something.
         asyncio.get_running_loop().call_soon(self._lost)
 
     def pause_reading(self) -> None:
-        """Nothing is read here: upstream is a POST of its own."""
+        self.gate.close()
 
     def resume_reading(self) -> None:
-        """Nothing is read here: upstream is a POST of its own."""
+        self.gate.open()
 
     # -- the request handler's side -----------------------------------------------------------------------
+
+    @property
+    def is_between_polls(self) -> bool:
+        """The connection lives and has nobody to talk to."""
+        alive = self.connection is not None and not self.connection.ended
+        return alive and self._poll is None and self.number is None
 
     def first(self) -> Poll:
         """Return the poll that takes the answer to a hello."""
@@ -150,6 +172,17 @@ class PollLink:
         self.take(poll)
         poll.wake()
 
+    def _take_lanes(self) -> None:
+        """The session ends between two polls: what waits in its lanes goes before the `close`, which is here."""
+        if self.connection is not None and self._waiting:
+            close = self._waiting.pop()
+            self.connection.resume()
+            self._waiting.append(close)
+
     def _lost(self) -> None:
-        if self.connection is not None:
-            self.connection.lost()
+        connection = self.connection
+        if connection is None:
+            return
+        if connection.session is not None and connection.session.closed is not None:
+            self._farewells.keep(connection, self._farewell)
+        connection.lost()

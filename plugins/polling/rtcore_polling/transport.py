@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 import attrs
 from aiohttp import web
@@ -24,6 +25,7 @@ from rtcore.wire.control import Control
 from rtcore.wire.errors import WireError
 from rtcore.wire.format import COMPRESSED, unpack
 from rtcore.wire.hello import field
+from rtcore_polling.farewells import Farewells
 from rtcore_polling.link import Poll, PollLink
 from rtcore_polling.settings import PollingSettings
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from rtcore.spi.codec import Codec
 
 PATH: Final = "/rt/poll"
+#: Seconds for which a stop waits for clients that are between two polls.
+GRACE: Final = 0.25
 #: Bytes of a request's body: a poll is short, a hello may have a long token.
 BODY_MAX: Final = 65_536
 
@@ -49,12 +53,21 @@ class PollingTransport:
     def __init__(self, app: App) -> None:
         self._app = app
         self._settings = app.settings(PollingSettings)
+        self._farewells = Farewells(app.clock)
+        self._links: WeakSet[PollLink] = WeakSet()
 
     async def start(self, app: App) -> None:
         """Nothing to open: the port is `http`'s."""
 
     async def stop_accepting(self) -> None:
-        """The manager refuses hellos; polls of those who are here go on."""
+        """Give clients that are between two polls a moment to be back: only a poll can be told that this is the end.
+
+        The manager refuses hellos; polls of those who are here go on.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                while any(link.is_between_polls for link in self._links):  # noqa: ASYNC110 - once, at the end
+                    await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
         """Nothing is left: the kernel has closed the connections, which has answered their polls."""
@@ -86,8 +99,9 @@ class PollingTransport:
     async def _hello(self, request: web.Request, codec: Codec, body: bytes) -> web.StreamResponse:
         """Attach, and answer with the welcome and whatever waits."""
         handshake = attrs.evolve(handshake_of(request, self.name), codec=codec.name)
-        link = PollLink(self._settings.answer_limit)
+        link = PollLink(self._settings.answer_limit, self._farewells)
         poll = link.first()
+        self._links.add(link)
         connection = link.connection = self._app.manager.add_connection(link, handshake)
         try:
             connection.receive(body)
@@ -106,7 +120,12 @@ class PollingTransport:
         self, request: web.Request, codec: Codec, fields: Mapping[str, Any]
     ) -> web.StreamResponse:
         """Answer with what waits, or hold until there is something."""
-        connection = self._app.manager.find(fields)
+        try:
+            connection = self._app.manager.find(fields)
+        except Rejected:
+            if (last := self._farewells.take(fields)) is None:
+                raise
+            return self._answer(*last)
         link = connection.link
         if not isinstance(link, PollLink) or codec is not connection.codec:
             raise Rejected(

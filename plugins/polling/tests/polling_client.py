@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
 
+from rtcore.errors import Rejected
 from rtcore.spi.codec import Codec, Item
 from rtcore.spi.compressor import Compressor
 from rtcore.testing import PlainCodec
 from rtcore.wire.codes import CODES
 from rtcore.wire.control import Control
+from rtcore.wire.errors import WireError
 from rtcore.wire.format import unpack
 from rtcore.wire.message import Message
 
@@ -95,7 +97,8 @@ class Poller:
     async def send(self, *items: bytes) -> Answer:
         head = self.codec.encode_control("send", {**self.fields, "from": self.sent})
         answer = await self.post("/rt/send", head, *items)
-        self.sent += sum(1 for item in items for part in self.codec.decode(item) if isinstance(part, Message))
+        if answer.status == 200:
+            self.sent = answer.control("ack")["n"]
         return answer
 
     def took(self, answer: Answer) -> Answer:
@@ -110,49 +113,89 @@ class Poller:
 
 
 class PollDuplex:
-    """A `Duplex` of the test client: it polls while something is to be received."""
+    """A `Duplex` of the test client: as a client should, it polls whenever all that has arrived was taken."""
 
-    def __init__(
-        self, http: aiohttp.ClientSession, url: str, *, received: int = 0, codec: Codec | None = None
-    ) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, *, codec: Codec | None = None) -> None:
         self.poller = Poller(http, url, codec=codec)
-        self.poller.received = received
         self._frames: deque[bytes] = deque()
-        self._closed = False
+        self._news = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._ended = False
+        self._polling: asyncio.Task[None] | None = None
 
     async def send(self, frame: bytes) -> None:
-        if self._closed:
+        if self._ended:
             raise ConnectionResetError("closed")
-        if self.poller.fields:
-            await self.poller.send(frame)
-            self._frames.append(self.poller.body)
-        else:
-            self._took(self.poller.took(await self.poller.post("/rt/poll", frame)))
+        if self._polling is not None:
+            self._check(await self.poller.send(frame))
+            return
+        items = _items(self.poller.codec, frame)
+        if items and isinstance(items[0], Control):
+            self.poller.received = items[0].fields.get("received") or 0
+        answer = self._check(await self.poller.post("/rt/poll", frame))
+        self.poller.took(answer)
+        self._polling = asyncio.create_task(self._poll())
 
     async def receive(self) -> bytes:
         while not self._frames:
-            if self._closed:
+            if self._ended:
                 raise EOFError("closed")
-            try:
-                self._took(await self.poller.poll())
-            except (aiohttp.ClientError, OSError) as error:
-                raise EOFError(str(error)) from error
-        return self._frames.popleft()
+            self._news.clear()
+            await self._news.wait()
+        frame = self._frames.popleft()
+        if not self._frames:
+            self._taken.set()  # by the time of the next poll it is taken indeed
+        return frame
 
     async def close(self) -> None:
-        self._closed = True
+        self._end()
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
 
-    def _took(self, answer: Answer) -> None:
+    def _check(self, answer: Answer) -> Answer:
+        if answer.status != 200:
+            error = answer.control("error")
+            raise Rejected(error["code"], error["reason"])
+        self._arrived(self.poller.body)
+        return answer
+
+    async def _poll(self) -> None:
         codec = self.poller.codec
-        if answer.status == 200:
-            if answer.items:
-                self._frames.append(self.poller.body)
-            self._closed = any(isinstance(item, Control) and item.name == "close" for item in answer.items)
-            return
-        # A refusal has a status of its own; to the session's client it is a close like any other.
-        error = answer.control("error")
-        self._frames.append(codec.encode_control("close", {"number": CODES[error["code"]].number, **error}))
-        self._closed = True
+        while not self._ended:
+            self._taken.clear()
+            if self._frames:
+                await self._taken.wait()
+            try:
+                answer = await self.poller.poll()
+            except (aiohttp.ClientError, OSError):
+                break
+            if answer.status != 200:
+                # A refusal has a status of its own; to the session's client it is a close like any other.
+                error = answer.control("error")
+                close = {"number": CODES[error["code"]].number, **error}
+                self._arrived(codec.encode_control("close", close))
+                break
+            self._arrived(self.poller.body)
+            if any(isinstance(item, Control) and item.name == "close" for item in answer.items):
+                break
+        self._end()
+
+    def _arrived(self, frame: bytes) -> None:
+        if frame:
+            self._frames.append(frame)
+            self._news.set()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._news.set()
+
+
+def _items(codec: Codec, frame: bytes) -> Sequence[Item]:
+    try:
+        return codec.decode(frame)
+    except WireError:
+        return ()
 
 
 async def until(condition: Callable[[], Any]) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import pytest
 from polling_client import PollDuplex, Poller, message, until
+from rtcore_polling.farewells import COUNT_MAX, KEPT, SIZE_MAX, Farewells
 
 from rtcore.app import App
 from rtcore.hooks import hookimpl
@@ -237,7 +239,7 @@ async def test_what_was_not_confirmed_follows_to_another_attach(
     await client.cut()
     for n in range(1, 5):
         app.manager.broadcast(message(n))
-    await client.attach(PollDuplex(http, url, received=1))
+    await client.attach(PollDuplex(http, url))
     assert client.welcome.resumed
     assert [(await client.receive()).payload for _ in range(4)] == [1, 2, 3, 4]
 
@@ -267,9 +269,48 @@ async def test_the_server_says_why_it_ends_a_session(serve: Any, http: aiohttp.C
     answer = await poll
     assert answer.payloads == [1]
     assert answer.control("close")["reason"] == "enough for today"
+    assert app.manager.get_metrics().connection_count == 0
+
+
+async def test_who_was_between_two_polls_is_told_with_the_next(
+    serve: Any, http: aiohttp.ClientSession
+) -> None:
+    app, url = await serve()
+    poller = await attached(http, url)
+    app.manager.broadcast(message(1))
+    app.manager.disconnect(poller.fields["session"], "enough for today")
+    await until(lambda: not app.manager.get_metrics().connection_count)
+    guessed = await poller.poll(secret="guessed")
+    assert (guessed.status, guessed.code) == (404, "unknown_session")
+    answer = await poller.poll()
+    assert answer.payloads == [1]
+    close = answer.control("close")
+    assert (close["code"], close["number"], close["reason"]) == ("kicked", 4203, "enough for today")
     gone = await poller.poll()
     assert (gone.status, gone.code) == (404, "unknown_session")
-    assert app.manager.get_metrics().transports["polling"].connections == 0
+
+
+async def test_last_words_are_bounded_in_number_and_in_time() -> None:
+    now = 0.0
+    farewells = Farewells(lambda: now)
+    for n in range(COUNT_MAX + 10):
+        farewells.keep(_ended(f"s{n}"), [b"bye"])
+    assert farewells.take({"session": "s0", "secret": "x"}) is None
+    assert farewells.take({"session": "s10", "secret": "x"}) is not None
+    assert farewells.take({"session": 10, "secret": None}) is None
+    now = KEPT + 1
+    assert farewells.take({"session": "s11", "secret": "x"}) is None
+    for n in range(40):
+        farewells.keep(_ended(f"large {n}"), [b"x" * (SIZE_MAX // 10)])
+    assert len(farewells._kept) == 10
+    now = 2 * KEPT + 2
+    farewells.keep(_ended("new"), [b"bye"])
+    assert len(farewells._kept) == 1
+    assert farewells._size == 3
+
+
+def _ended(name: str) -> Any:
+    return SimpleNamespace(session=SimpleNamespace(id=name, knows=lambda secret: secret == "x"))
 
 
 async def test_the_app_stops_while_polls_are_held(serve: Any, http: aiohttp.ClientSession) -> None:

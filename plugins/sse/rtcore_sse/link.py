@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from rtcore_http.gate import Gate
+
 from rtcore_sse.events import COMMENT, last_id, padding, retry
 from rtcore_sse.resume import id_after, resume_credential
 
@@ -35,12 +37,13 @@ class StreamLink:
 
     Attributes:
         connection: the kernel's end; set once, right after the kernel has made it.
+        gate: where POSTs to `/rt/send` wait while the kernel does not want to read.
         number: the close number, once the kernel has closed the stream.
     """
 
     __slots__ = (
         "_credential", "_early", "_ended", "_events", "_filler", "_opened", "_opening", "_transport", "_wrote",
-        "connection", "framing", "number", "one_way",
+        "connection", "framing", "gate", "number", "one_way",
     )  # fmt: skip
 
     def __init__(self, framing: EventFraming, *, one_way: bool, flush_padding: int = 0) -> None:
@@ -48,6 +51,7 @@ class StreamLink:
         self.framing: Framing = framing
         self._events = framing
         self.connection: Connection | None = None
+        self.gate = Gate()
         self.number: int | None = None
         self.one_way = one_way
         self._filler = framing.wrap(padding(flush_padding))
@@ -76,6 +80,7 @@ class StreamLink:
             transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
+        self.gate.open()
         if self.number is not None or self._ended.done():
             return
         self.number = code
@@ -84,10 +89,10 @@ class StreamLink:
             self._finish(code)
 
     def pause_reading(self) -> None:
-        """Nothing is read here: upstream is a POST of its own."""
+        self.gate.close()
 
     def resume_reading(self) -> None:
-        """Nothing is read here: upstream is a POST of its own."""
+        self.gate.open()
 
     # -- what the socket says (`rtcore_http.guard.Flow`) -----------------------------------------------------
 
@@ -101,6 +106,7 @@ class StreamLink:
 
     def lost(self) -> None:
         """The peer is gone, or the end has been written. Again is harmless."""
+        self.gate.open()
         connection, self.connection = self.connection, None
         if self._transport is not None and self.one_way and connection is not None:
             session = connection.session

@@ -12,13 +12,15 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 
+from rtcore.errors import Rejected
 from rtcore.spi.codec import Codec
 from rtcore.testing import PlainCodec
-from rtcore.wire.codes import CODES
 from rtcore.wire.control import Control
 from rtcore.wire.message import Message
 
 WITHIN = 10.0
+#: What a page may post to another host without asking first.
+TEXT = {"Content-Type": "text/plain;charset=UTF-8"}
 
 
 class Event(NamedTuple):
@@ -83,16 +85,23 @@ class FetchStream:
     """A `Duplex` of the test client: a stream opened by POST, and POSTs for the way up."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, url: str, *, codec: Codec | None = None, **options: Any
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        *,
+        codec: Codec | None = None,
+        ask: str = "",
+        **options: Any,
     ) -> None:
         self.http = http
         self.url = url
         self.codec = codec or PlainCodec()
-        self.options = options
+        self.ask = ask
         self.response: aiohttp.ClientResponse
         self.stream = EventStream()
         self.sent = 0
         self._fields: dict[str, Any] = {}
+        self._events: deque[Event] = deque()
         self._frames: deque[bytes] = deque()
         self._opened = False
 
@@ -101,44 +110,55 @@ class FetchStream:
             self._opened = True
             await self._open(frame)
             return
-        items = self.codec.decode(frame)
         head = self.codec.encode_control("send", {**self._fields, "from": self.sent})
-        async with self.http.post(f"{self.url}/rt/send", data=self.codec.join([head, frame])) as response:
-            self._frames.append(await response.read())
-        self.sent += sum(1 for item in items if not isinstance(item, Control))
+        body = self.codec.join([head, frame])
+        async with self.http.post(f"{self.url}/rt/send", data=body, headers=TEXT) as response:
+            body = await response.read()
+        self._check(response.status, body)
+        [ack] = self.codec.decode(body)
+        assert isinstance(ack, Control)
+        self.sent = ack.fields["n"]
+        self._frames.append(body)
 
     async def receive(self) -> bytes:
-        while not self._frames:
-            if not hasattr(self, "response"):
-                raise EOFError("refused")
+        return self._frames.popleft() if self._frames else await self._event()
+
+    async def _event(self) -> bytes:
+        """Read until an event has come; others that came with it wait."""
+        while not self._events:
             try:
                 chunk = await self.response.content.readany()
             except (aiohttp.ClientError, OSError) as error:
                 raise EOFError(str(error)) from error
             if not chunk:
                 raise EOFError("the stream has ended")
-            for event in self.stream.feed(chunk):
-                self._note(event.data.encode())
-        return self._frames.popleft()
+            self._events += self.stream.feed(chunk)
+        frame = self._events.popleft().data.encode()
+        self._note(frame)
+        return frame
 
     async def close(self) -> None:
         if hasattr(self, "response"):
             self.response.close()
 
     async def _open(self, hello: bytes) -> None:
-        response = await self.http.post(f"{self.url}/rt/sse", data=hello, **self.options)
-        if response.status == 200:
-            self.response = response
-            return
-        # A refusal has a status of its own; to the session's client it is a close like any other.
-        async with response:
-            [error] = self.codec.decode(await response.read())
-        assert isinstance(error, Control)
-        close = {"number": CODES[error.fields["code"]].number, **error.fields}
-        self._frames.append(self.codec.encode_control("close", close))
+        query = f"?codec={self.ask}" if self.ask else ""
+        response = await self.http.post(f"{self.url}/rt/sse{query}", data=hello, headers=TEXT)
+        if response.status != 200:
+            async with response:
+                self._check(response.status, await response.read())
+        self.response = response
+        # The way up is known once the welcome is here.
+        while not self._fields:
+            self._frames.append(await self._event())
+
+    def _check(self, status: int, body: bytes) -> None:
+        if status != 200:
+            [error] = self.codec.decode(body)
+            assert isinstance(error, Control)
+            raise Rejected(error.fields["code"], error.fields["reason"])
 
     def _note(self, frame: bytes) -> None:
-        self._frames.append(frame)
         for item in self.codec.decode(frame):
             if isinstance(item, Control) and item.name == "welcome":
                 self._fields = {name: item.fields[name] for name in ("session", "secret", "attach")}

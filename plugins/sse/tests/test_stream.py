@@ -25,9 +25,9 @@ def hello() -> bytes:
     return HELLO.replace(b"0123456789abcdef", secrets.token_hex(8).encode())
 
 
-async def attached(http: aiohttp.ClientSession, url: str, **options: Any) -> WireClient:
+async def attached(http: aiohttp.ClientSession, url: str) -> WireClient:
     client = WireClient()
-    await client.attach(FetchStream(http, url, **options))
+    await client.attach(FetchStream(http, url))
     return client
 
 
@@ -80,7 +80,7 @@ async def test_a_frame_of_several_items_is_one_event(serve: Any, http: aiohttp.C
     client = await attached(http, url)
     session = only(app)
     items = [session.form.codec.encode(message(n)) for n in (1, 2)]
-    session.connection.link.write(session.form.encode_batch(items))
+    session.connection.link.write(session.form.pack(session.form.codec.join(items)))
     assert await client.duplex.receive() == b"\n".join(items)
     await client.cut()
 
