@@ -9,7 +9,7 @@ ARGS ?=
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml clients/*/pyproject.toml contrib/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-browser system lint format types docs bench autobahn constraints clean
+.PHONY: help install serve test test-browser system lint format types docs pictures bench autobahn constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ types: install ## mypy, strict
 
 docs: install ## the documentation into site/, a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pictures: install system ## the pictures of the demo page in docs/images, from a real one
+	$(BIN)/python tools/pictures.py
 
 bench: install ## the figures that the documentation quotes
 	$(BIN)/python -m benchmarks $(ARGS)

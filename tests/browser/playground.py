@@ -14,8 +14,8 @@ class Playground:
         self.page = page
 
     async def connected(self, transport: str | None = None) -> None:
-        by = f"Connected by {NAMES[transport]}" if transport else "Connected by"
-        await expect(self.page.locator("#status")).to_contain_text(by, timeout=20_000)
+        over = f"Connected over {NAMES[transport]}" if transport else "Connected over"
+        await expect(self.page.locator("#status")).to_contain_text(over, timeout=20_000)
 
     async def joined(self, name: str) -> None:
         """Somebody else has come into the room."""
@@ -62,5 +62,5 @@ class Playground:
         await self.page.wait_for_function("n => +document.getElementById('resumed').textContent > n", arg=n)
 
     async def carried_by(self) -> str:
-        """What carried the numbered messages: `"40 by WebSocket 60 by SSE"`."""
+        """What carried the numbered messages: `"40 over WebSocket 60 over SSE"`."""
         return " ".join((await self.page.locator(".run .legend").inner_text()).split())

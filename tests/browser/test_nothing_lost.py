@@ -20,7 +20,7 @@ async def test_switching_the_transport_mid_stream_loses_nothing(visit, url):
     for page in (ada, grace):
         assert await page.resumed() == 3
         carried = await page.carried_by()
-        assert all(f"by {name}" in carried for name in ("WebSocket", "SSE", "polling")), carried
+        assert all(f"over {name}" in carried for name in ("WebSocket", "SSE", "polling")), carried
 
 
 @pytest.mark.parametrize("transport", ["websocket", "sse", "polling"])

@@ -46,6 +46,7 @@ async function join() {
   try {
     await client.join(room);
     client.send("chat:joined", { by: me, name }, { room });
+    log.note(`You are in **#${room}**. Whoever opens this page is here, too: try a second window`);
   } catch (error) {
     log.note(`You could not join **#${room}**: ${error.reason ?? error.code}`, { bad: true });
   }
@@ -139,7 +140,7 @@ client.addEventListener("state", () => {
   const { state, reason } = client;
   const connected = state === "connected";
   $("status").dataset.state = state;
-  $("status").textContent = connected ? `Connected by ${NAMES[client.transport]}` : (STATES[state] ?? `Stopped: ${reason}`);
+  $("status").textContent = connected ? `Connected over ${NAMES[client.transport]}` : (STATES[state] ?? `Stopped: ${reason}`);
   $("cut").textContent = connected ? "Cut the connection" : "Connect now";
   if (client.transport !== transport && connected) {
     transport = client.transport;
@@ -161,13 +162,13 @@ client.addEventListener("note", ({ detail }) => {
     join();
   } else if (kind === "attached") {
     const again = detail.resent ? `, ${detail.resent} sent again` : "";
-    if (detail.resumed) log.note(`Now by **${by}**: session resumed${again}`);
-    else log.note(`Now by **${by}**, in a new session: ${REASONS[detail.reason] ?? detail.reason}`, { bad: true });
+    if (detail.resumed) log.note(`Now over **${by}**: session resumed${again}`);
+    else log.note(`Now over **${by}**, in a new session: ${REASONS[detail.reason] ?? detail.reason}`, { bad: true });
   } else if (kind === "lost" && code !== "moved") {
     log.note(code === "cut" ? "Connection cut" : `Connection lost: ${code}`);
     if (code === "ping_timeout") quality.record(null);
   } else if (kind === "failed" && client.line.connection) {
-    log.note(`**${by}** does not work here (${code}); still by ${NAMES[client.transport]}`, { bad: true });
+    log.note(`**${by}** does not work here (${code}); still over ${NAMES[client.transport]}`, { bad: true });
   } else if (kind === "gap") {
     log.note(`${detail.n} messages were dropped: ${detail.reason}`, { bad: true });
   } else if (kind === "error") {

@@ -71,7 +71,7 @@ export class Run {
         const cell = document.createElement("i");
         cell.className = transport;
         const entry = document.createElement("span");
-        entry.append(cell, `${n} by ${NAMES[transport]}`);
+        entry.append(cell, `${n} over ${NAMES[transport]}`);
         return entry;
       }),
     );
