@@ -1,0 +1,45 @@
+/**
+ * The build: `dist/esm` (split, so that what is rarely needed is loaded when it is), `dist/cjs`, types for both, and
+ * `dist/rtcore-client.js`, everything of the main entry in one ESM file for pages without a bundler.
+ */
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+process.chdir(root);
+
+const common = {
+  bundle: true,
+  target: "es2022",
+  minify: true,
+  // What begins with an underscore is nobody else's business, so it may have any name.
+  mangleProps: /^_[a-z]/,
+  legalComments: "none",
+  logLevel: "warning",
+  external: ["react"],
+};
+const entryPoints = ["index", "cbor", "react", "shared"].map((name) => `src/${name}.ts${name === "react" ? "x" : ""}`);
+
+rmSync("dist", { recursive: true, force: true });
+await build({ ...common, entryPoints, format: "esm", splitting: true, outdir: "dist/esm", sourcemap: true });
+await build({ ...common, entryPoints, format: "cjs", outdir: "dist/cjs", sourcemap: true });
+await build({
+  ...common,
+  entryPoints: ["src/index.ts"],
+  format: "esm",
+  outfile: "dist/rtcore-client.js",
+  splitting: false,
+});
+
+const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
+execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+
+// The same declarations, in a folder that says that it is CommonJS.
+mkdirSync("dist/cjs", { recursive: true });
+writeFileSync("dist/cjs/package.json", '{ "type": "commonjs" }\n');
+for (const name of readdirSync("dist/esm", { recursive: true })) {
+  if (String(name).endsWith(".d.ts")) cpSync(`dist/esm/${name}`, `dist/cjs/${name}`);
+}

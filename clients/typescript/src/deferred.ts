@@ -1,0 +1,19 @@
+/** A promise and the two ways to settle it. Settling again is harmless. */
+export class Deferred<T> {
+  declare resolve: (value: T) => void;
+  declare reject: (error: unknown) => void;
+  readonly promise = new Promise<T>((resolve, reject) => {
+    this.resolve = resolve;
+    this.reject = reject;
+  });
+
+  constructor() {
+    // Who awaits the promise hears of a failure; that nobody does is no failure of its own.
+    this.promise.catch(() => {});
+  }
+}
+
+/** Wait. Only for pauses that may be late: a hidden page's timers are. */
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,45 @@
+/** What a client says of itself. */
+
+import type { ConnectionType } from "./options.js";
+import type { Quality } from "./quality.js";
+
+/**
+ * idle: never connected. suspended: see `Suspended`. stopped: the server said not to come back. closed: the program did.
+ */
+export type State = "idle" | "connecting" | "connected" | "reconnecting" | "suspended" | "stopped" | "closed";
+
+/** How things stood at one moment. */
+export interface ConnectionInfo {
+  state: State;
+  /** The transport that carries the session, or carried it last. */
+  connectionType: ConnectionType | undefined;
+  /** Messages flow. */
+  isConnected: boolean;
+  /** The patterns that somebody subscribes to. */
+  subscriptions: readonly string[];
+  /** The rooms that the client is in. */
+  rooms: readonly string[];
+  quality: Quality;
+  /** Median round trip, milliseconds. */
+  latency: number | undefined;
+  /** Names the session; not a secret. */
+  sessionId: string | undefined;
+  clientId: string | undefined;
+  /** The server that carries the session. */
+  node: string | undefined;
+  codec: string;
+  compression: string | undefined;
+  /** At the last welcome the session went on with nothing missing. */
+  resumed: boolean;
+  /** Messages, ever; `queued`: now. */
+  counters: {
+    sent: number;
+    confirmed: number;
+    queued: number;
+    received: number;
+    duplicates: number;
+    missed: number;
+    attaches: number;
+    reconnects: number;
+  };
+}

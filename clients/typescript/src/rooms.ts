@@ -1,0 +1,88 @@
+/**
+ * The rooms that the client is in, so that a new session finds its way back into them.
+ *
+ * A room that keeps history is rejoined from the last message that was seen, so that what was published meanwhile comes
+ * after all; where the room no longer has it, a `gap` says so.
+ */
+
+import { asMap, type RealtimeError } from "./errors.js";
+import type { Events } from "./events.js";
+import type { Message } from "./wire/message.js";
+
+/** What the server says of a room that was joined. */
+export interface Joined {
+  room: string;
+  members: number;
+  /** The newest message, where the room keeps history. */
+  offset?: number;
+  epoch?: string;
+  /** Some of what was asked for is no longer there. */
+  missed?: boolean;
+}
+
+interface Cursor {
+  offset: number;
+  epoch: string;
+}
+
+/** Names of rooms, each with the place in its history that was reached. */
+export class Rooms {
+  private readonly _joined = new Map<string, Cursor | undefined>();
+
+  constructor(
+    private readonly _ask: (type: string, payload: unknown) => Promise<unknown>,
+    private readonly _events: Events,
+  ) {}
+
+  /** The rooms that the client is in. */
+  get names(): string[] {
+    return [...this._joined.keys()];
+  }
+
+  /** Join; return what the server says. `history`: how many of the last messages are to be sent again. */
+  async join(room: string, history = 0): Promise<Joined> {
+    const answer = asMap(await this._ask("room:join", history ? { room, history } : { room }));
+    this.restore([room]);
+    this._reached(room, answer);
+    return answer as unknown as Joined;
+  }
+
+  /** Leave; return whether the client was in the room. */
+  async leave(room: string): Promise<boolean> {
+    this._joined.delete(room);
+    return asMap(await this._ask("room:leave", { room })).left === true;
+  }
+
+  /** The session that goes on is in these rooms. */
+  restore(rooms: readonly string[]): void {
+    for (const room of rooms) if (!this._joined.has(room)) this._joined.set(room, undefined);
+  }
+
+  /** Join every room again, in a session that knows of none. */
+  async rejoin(): Promise<void> {
+    for (const [room, since] of [...this._joined]) {
+      try {
+        const answer = asMap(await this._ask("room:join", since ? { room, since } : { room }));
+        if (answer.missed) this._events.emit("gap", { reason: "history", n: 0, room });
+        if (!since) this._reached(room, answer);
+      } catch (error) {
+        if (!(error as RealtimeError).retry) this._joined.delete(room);
+        this._events.emit("error", error as RealtimeError);
+      }
+    }
+  }
+
+  /** A message came; if it was published to a room of ours with history, that is how far we are. */
+  saw({ room, offset, epoch }: Message): void {
+    if (room === undefined || offset === undefined || epoch === undefined || !this._joined.has(room)) return;
+    const cursor = this._joined.get(room);
+    if (cursor?.epoch !== epoch || cursor.offset < offset) this._joined.set(room, { offset, epoch });
+  }
+
+  /** The answer to a join names the newest message that was there; what was asked for has come before it. */
+  private _reached(room: string, { offset, epoch }: Readonly<Record<string, unknown>>): void {
+    if (typeof offset === "number" && typeof epoch === "string" && this._joined.has(room)) {
+      this._joined.set(room, { offset, epoch });
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/** HTTP requests of the transports that have no socket of their own, and what their answers mean. */
+
+import { asMap } from "../errors.js";
+import type { Codec, Data } from "../wire/format.js";
+import { Control } from "../wire/message.js";
+import { type Context, LinkLost } from "./link.js";
+
+/** Milliseconds: the first and the longest pause before a request that failed is made again. */
+const RETRY = [50, 2000] as const;
+
+/**
+ * POST a frame; return the response, whose body is not read yet, if its status is 200.
+ *
+ * The body says that it is plain text and the URL names its codec: so a browser asks for no permission first (Fetch,
+ * section 2.2.2, "CORS-safelisted request-header"). What is secret is in the body, never in the URL.
+ *
+ * @throws LinkLost: no answer (`NETWORK_ERROR`), or a refusal, with what the server said.
+ */
+export async function post(
+  context: Context,
+  leaf: "sse" | "poll" | "send",
+  body: Data,
+  codec: Codec,
+  options: { signal: AbortSignal; keepalive?: boolean },
+): Promise<Response> {
+  const { settings } = context;
+  let response: Response;
+  try {
+    response = await (settings.fetch ?? fetch)(`${settings.base}/${leaf}?codec=${codec.name}`, {
+      method: "POST",
+      body,
+      headers: { "Content-Type": "text/plain", ...settings.authentication.headers },
+      credentials: settings.credentials,
+      cache: "no-store",
+      ...options,
+    });
+  } catch (error) {
+    throw new LinkLost("NETWORK_ERROR", String(error));
+  }
+  if (response.status === 200) return response;
+  throw await refusal(response, codec);
+}
+
+/**
+ * Read a response to its end.
+ *
+ * @throws LinkLost: it was cut short, or has more bytes than a frame may have.
+ */
+export async function bodyOf(response: Response, codec: Codec, limit: number): Promise<Data> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    throw new LinkLost("NETWORK_ERROR", String(error));
+  }
+  if (bytes.length > limit)
+    throw new LinkLost("message_too_big", `an answer of ${bytes.length} bytes`, undefined, undefined, false);
+  return codec.binary || bytes[0] === 1 ? bytes : new TextDecoder().decode(bytes);
+}
+
+/** Make of a response with another status than 200 what it means. Without a code of ours it was no server of ours. */
+async function refusal(response: Response, codec: Codec): Promise<LinkLost> {
+  const body = new Uint8Array(await response.arrayBuffer().catch(() => new ArrayBuffer()));
+  const fields = said(body, codec);
+  if (fields) return LinkLost.byServer(fields);
+  const after = Number(response.headers.get("Retry-After") || Number.NaN) * 1000;
+  const passing = response.status >= 500 || [408, 425, 429].includes(response.status);
+  return new LinkLost(
+    "NETWORK_ERROR",
+    `answered with ${response.status}`,
+    undefined,
+    after >= 0 ? after : undefined,
+    passing,
+  );
+}
+
+/** Return the coded error in a body: a frame with an `error` or `close` item, in the codec or in JSON. */
+function said(body: Uint8Array<ArrayBuffer>, codec: Codec): Readonly<Record<string, unknown>> | undefined {
+  try {
+    if (codec.binary && body[0] !== 0x5b) {
+      const item = codec.decode(body)[0];
+      return item instanceof Control && "code" in item.fields ? item.fields : undefined;
+    }
+    const [name, fields] = JSON.parse(new TextDecoder().decode(body));
+    return (name === "error" || name === "close") && "code" in asMap(fields) ? fields : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A body, as much of it as was asked for, or why it cannot be had. Made anew with each attempt. */
+export type Ask<T> = (signal: AbortSignal) => Promise<T>;
+
+/**
+ * Make a request until it is answered, or refused, or has failed for `patience` milliseconds.
+ *
+ * @throws LinkLost: why there is no answer.
+ */
+export async function persist<T>(ask: Ask<T>, patience: number, signal: AbortSignal, random: () => number): Promise<T> {
+  const until = Date.now() + patience;
+  for (let [pause, longest] = RETRY as readonly [number, number]; ; pause = Math.min(pause * 2, longest)) {
+    try {
+      return await ask(signal);
+    } catch (error) {
+      if (!(error instanceof LinkLost) || !error.passing || signal.aborted || Date.now() >= until) throw error;
+      await new Promise((done) => setTimeout(done, Math.max(error.retryAfter ?? 0, random() * pause)));
+      if (signal.aborted) throw error;
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * A link: one transport connection as the client's session sees it.
+ *
+ *     open(hello) → frame: the welcome → speak(…) → send(…), control(…), frame … → lost, once, or close()
+ *
+ * Rule: nothing here waits and nothing throws. A link that holds more than it should says `busy`, and calls `drained`
+ * when it no longer is. After `close` it calls nothing any more.
+ */
+
+import { asMap, milliseconds, Refused, text } from "../errors.js";
+import type { ConnectionType, Settings } from "../options.js";
+import type { Outgoing } from "../outgoing.js";
+import type { Codec, Data } from "../wire/format.js";
+import type { ClientLine } from "../wire/line.js";
+
+/** Refusals of one request that say nothing about the session. */
+const PASSING = ["rate_limited", "too_many_requests", "timeout"];
+
+/** A link has ended, or never came to be. */
+export class LinkLost {
+  /**
+   * @param code a close code's name, or `NETWORK_ERROR`.
+   * @param reason for people.
+   * @param refusal what the server said, if it was the server that ended it.
+   * @param retryAfter milliseconds, where somebody advised it.
+   * @param passing the same request again may well succeed.
+   */
+  constructor(
+    readonly code: string,
+    readonly reason = "",
+    readonly refusal?: Refused,
+    public retryAfter: number | undefined = refusal?.retryAfter,
+    readonly passing = !refusal || PASSING.includes(refusal.code),
+  ) {}
+
+  /** Make one of what the server said: the fields of a `close` or of a refusal. */
+  static byServer(fields: Readonly<Record<string, unknown>>): LinkLost {
+    const details = { ...asMap(fields.details), ...("attach" in fields && { attach: fields.attach }) };
+    const refusal = new Refused(String(fields.code ?? "internal"), text(fields.reason), {
+      number: Number(fields.number) || 0,
+      retryAfter: milliseconds(fields.retry_after),
+      details,
+    });
+    return new LinkLost(refusal.code, refusal.reason, refusal);
+  }
+}
+
+/** Return the loss that was thrown, or one made of whatever else was. */
+export function asLost(error: unknown): LinkLost {
+  if (error instanceof LinkLost) return error;
+  const code = (error as { code?: unknown } | null)?.code;
+  return new LinkLost(typeof code === "string" && error instanceof Error ? code : "NETWORK_ERROR", String(error));
+}
+
+/** What was agreed on in `welcome`. */
+export interface Speech {
+  codec: Codec;
+  /** Messages in one frame at most; 1 when batching was not agreed on. */
+  batch: number;
+  /** Bytes of one frame at most. */
+  maxSize: number;
+  /** How long a request that fails is tried again before the link is given up, milliseconds. */
+  patience: number;
+}
+
+/** What a link is given. */
+export interface Context {
+  readonly settings: Settings;
+  /** Asked for; a text-only link uses `text` instead. */
+  readonly codec: Codec;
+  /** The codec that every server speaks. */
+  readonly text: Codec;
+  /** The session's counts and secret, which POSTs and polls name. */
+  readonly line: ClientLine<Outgoing>;
+  /** A frame came by the way down. Returns when it was taken. */
+  frame(frame: Data): Promise<void> | void;
+  /** The answer to a POST came: control items only. */
+  aside(frame: Data): void;
+  /** Bytes came, though no frame is complete. */
+  heard(): void;
+  /** The link has ended by itself. Called once. */
+  lost(lost: LinkLost): void;
+  /** The link is no longer busy. */
+  drained(): void;
+}
+
+/** One transport connection. */
+export interface Link {
+  readonly type: ConnectionType;
+  /** Of the hello and of what comes before the welcome. */
+  readonly codec: Codec;
+  /** The transport says by itself what was received, so that no acks are needed. */
+  readonly confirms: boolean;
+  /** More waits here than should: `send` nothing until `drained` was called. */
+  readonly busy: boolean;
+  /** Connect and say hello. `hello` is called when it can be said at once: it holds counts. */
+  open(hello: () => Data): void;
+  /** The welcome has come: speak like this from now on. */
+  speak(speech: Speech): void;
+  /** Send encoded messages; `place` is the count of the first. */
+  send(items: readonly Data[], place: number): void;
+  /** Send one encoded control item, before messages that wait. */
+  control(item: Data): void;
+  /** Resolves when everything has left, or the link has ended. */
+  flush(): Promise<void>;
+  /** End it, with a last control item that should still leave, if any: also from a page that goes. Resolves when it has. */
+  close(last?: Data): Promise<void> | void;
+}
+
+/** Cut items into frames of at most `most` items and, where an item is not larger itself, `maxSize` bytes. */
+export function batches(items: readonly Data[], most: number, maxSize: number): Data[][] {
+  const made: Data[][] = [];
+  let size = 0;
+  for (const item of items) {
+    const last = made.at(-1);
+    if (last && last.length < most && size + 1 + item.length <= maxSize) {
+      last.push(item);
+      size += 1 + item.length;
+    } else {
+      made.push([item]);
+      size = item.length;
+    }
+  }
+  return made;
+}

@@ -1,0 +1,210 @@
+/**
+ * The client's half of a session's line: hello, welcome, what to skip, what to send again.
+ *
+ * Every rule is one method, as in `rtcore.wire.ClientLine`, and there is no I/O and no clock. A *connection* is any
+ * object that stands for one transport connection; several may be under way at once, since a client climbs to a better
+ * transport while the old one still carries messages.
+ */
+
+import { WireError } from "./format.js";
+import { type Hello, VERSION, type Welcome } from "./hello.js";
+import { type Sized, Window } from "./window.js";
+
+/** What a welcome means for the client. */
+export interface Resumption<M> {
+  /** Messages to write again on the new connection, oldest first, before anything new. */
+  resend: readonly M[];
+  /** Messages of the client that are now known to have arrived. */
+  confirmed: readonly M[];
+  /** Messages whose outcome nobody knows: the session that they were sent in is gone. */
+  unknown: readonly M[];
+  /** Messages from the server that are lost for good. */
+  missed: number;
+  /** Both counts began again. */
+  anew: boolean;
+}
+
+/** What the caller adds to a hello. */
+export type HelloOptions = Pick<Hello, "token" | "client" | "compress" | "batch"> & {
+  /** The messages are gone (a page was reloaded): keep identity and rooms, reset both counts. */
+  forget?: boolean;
+};
+
+/** What names a session, and opens it. */
+export interface Credentials {
+  session: string;
+  secret: string;
+  /** The number of the last hello. */
+  attach: number;
+}
+
+/** Counts, fences and secrets of one session, on the client. */
+export class ClientLine<M extends Sized> {
+  readonly window = new Window<M>();
+  session: string | undefined;
+  secret: string | undefined;
+  /** The number of the last hello. */
+  attach = 0;
+  /** The number of the hello that gave the connection: what its polls and POSTs say. */
+  attached = 0;
+  /** Messages counted in, ever. */
+  received = 0;
+  /** The connection that the last welcome came by; `undefined` before it or after its end. */
+  connection: object | undefined;
+  private _nonce = nonce();
+  private _asked: object | undefined;
+  private _atHello = 0;
+  private _forget = false;
+  private _skip = 0;
+
+  /**
+   * @param limit messages that the window holds. The caller waits before it overflows: `full`.
+   * @param limitBytes bytes that it holds, and one message more.
+   */
+  constructor(
+    readonly limit = 1000,
+    readonly limitBytes = 16 * 1024 * 1024,
+  ) {}
+
+  /** To send more now would give up the proof of what was sent before. */
+  get full(): boolean {
+    return this.window.held.length >= this.limit || this.window.bytes >= this.limitBytes;
+  }
+
+  // -- attach -------------------------------------------------------------------------------------------------------
+
+  /** Go on with a session whose messages are gone: its counts begin anew. Before the first hello. */
+  restore(credentials: Credentials): void {
+    ({ session: this.session, secret: this.secret, attach: this.attach } = credentials);
+    this._forget = true;
+  }
+
+  /** The session is gone: the next hello asks for a new one. */
+  abandon(): void {
+    this.session = this.secret = undefined;
+  }
+
+  /** Make the hello for a connection. From here on no earlier hello's welcome is taken. */
+  hello(connection: object, { forget = false, ...options }: HelloOptions = {}): Hello {
+    this._forget = (forget || this._forget) && this.session !== undefined;
+    this.attach++;
+    this._asked = connection;
+    this._atHello = this.received;
+    const hello: Hello = { v: VERSION, attach: this.attach, nonce: this._nonce };
+    if (this.session !== undefined && this.secret !== undefined) {
+      hello.session = this.session;
+      hello.secret = this.secret;
+      hello.received = this._forget ? null : this.received;
+      hello.sent = this.window.sent;
+    }
+    return Object.assign(hello, options);
+  }
+
+  /** Say whether a welcome answers the last hello. One that is late answers a hello that was given up. */
+  expects(connection: object, welcome: Welcome): boolean {
+    return connection === this._asked && (welcome.attach === this.attach || welcome.attach === 0);
+  }
+
+  /**
+   * Move the session to the connection that its welcome came by.
+   *
+   * @returns what to do next; `undefined` for a welcome that must be ignored.
+   * @throws WireError: it has received more than was sent, so that the two speak of different conversations. Nothing
+   *   has changed; the caller closes and says hello with `forget`.
+   */
+  takeWelcome(connection: object, welcome: Welcome): Resumption<M> | undefined {
+    if (!this.expects(connection, welcome)) return undefined;
+    const anew = this.session !== welcome.session || welcome.reason === "reset" || welcome.reason === "unknown";
+    const confirmed = anew ? [] : this.window.confirm(welcome.received);
+    if (!confirmed) {
+      throw new WireError("bad_control", `welcome: received ${welcome.received}, but ${this.window.sent} were sent`);
+    }
+    this._asked = undefined;
+    this._forget = false;
+    this.attached = this.attach;
+    this.fence(connection);
+    this.session = welcome.session;
+    this.secret = welcome.secret;
+    if (anew) return this._beginAnew(welcome.lost);
+    const missed = this._skipWhatCameTwice(welcome.lost);
+    return { resend: [...this.window.held], confirmed, unknown: [], missed, anew };
+  }
+
+  /** From here on only this connection counts. */
+  fence(connection: object): void {
+    this.connection = connection;
+  }
+
+  /** Both counts start at zero. What was on its way in a session that is gone may or may not have run. */
+  private _beginAnew(lost: number): Resumption<M> {
+    const unknown = this.window.reset();
+    this.received = lost;
+    this._skip = 0;
+    this._nonce = nonce();
+    return { resend: [], confirmed: [], unknown, missed: lost, anew: true };
+  }
+
+  /** The replay begins where the hello said; what the old connection brought since then comes again. */
+  private _skipWhatCameTwice(lost: number): number {
+    const since = this.received - this._atHello;
+    const missed = Math.max(0, lost - since);
+    this._skip = Math.max(0, since - lost);
+    this.received += missed;
+    return missed;
+  }
+
+  /** A connection is gone. False if the session had left it, or had never come to it. */
+  detach(connection: object): boolean {
+    if (this._asked === connection) this._asked = undefined;
+    if (this.connection !== connection) return false;
+    this.connection = undefined;
+    return true;
+  }
+
+  // -- counting -----------------------------------------------------------------------------------------------------
+
+  /** Say whether what this connection brings counts. */
+  hears(connection: object): boolean {
+    return this.connection === connection;
+  }
+
+  /** A message arrived. Say whether it is news: neither from a connection that was left nor a replay. */
+  take(connection: object): boolean {
+    if (!this.hears(connection)) return false;
+    if (this._skip) {
+      this._skip--;
+      return false;
+    }
+    this.received++;
+    return true;
+  }
+
+  /** Return the `received` of the next poll. Its answer begins there; only the newest poll's may be taken. */
+  rewind(): number {
+    this._skip = 0;
+    return this.received;
+  }
+
+  /** Count a message out, as it is written. Returns its place: the `from` of a POST that begins with it. */
+  put(message: M): number {
+    const place = this.window.sent;
+    this.window.push(message);
+    return place;
+  }
+
+  /** The server has received so many messages. Returns those that are news; `undefined` if that cannot be. */
+  confirm(received: number): M[] | undefined {
+    return this.window.confirm(received);
+  }
+
+  /** Say whether a `superseded` speaks of this client's own newer hello, and not of a copied tab's. */
+  isMine(attach: number): boolean {
+    return attach <= this.attach;
+  }
+}
+
+/** Return 24 characters that nobody guesses. */
+function nonce(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(18));
+  return btoa(String.fromCharCode(...bytes)).replace(/[+/]/g, "-");
+}
