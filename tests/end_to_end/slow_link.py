@@ -15,7 +15,7 @@ class SlowLink:
     """A proxy whose way down carries `rate` bytes a second. The way up is quick.
 
     Its receive buffer is small: the kernel would otherwise take megabytes from the server at once, and nobody
-    could tell a slow link from a quick one. `rate = 0` reads nothing at all.
+    could tell a slow link from a quick one.
     """
 
     def __init__(self, target: int, *, rate: float) -> None:
@@ -69,8 +69,6 @@ class SlowLink:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            while not self.rate:
-                await asyncio.sleep(0.02)
             data = await loop.sock_recv(far, _PIECE)
             if not data:
                 return
