@@ -36,8 +36,11 @@ _HANDSHAKE: Final = (
 
 _NOBODY: Final = asyncio.Protocol()
 
-#: picows' read buffer, at its smallest.
+#: picows' read buffer, at its smallest; bytes.
 _BUFFER: Final = 2048
+
+#: Bytes of one read, and so of what may still come after `pause_reading`.
+READ_AT_ONCE: Final = 16_384
 
 
 class _Answered(WSUpgradeResponse):
@@ -52,6 +55,20 @@ class _Answered(WSUpgradeResponse):
 
 
 _ANSWERED: Final = _Answered()
+
+
+class _Parser(core.WSProtocol):  # type: ignore[misc, name-defined]  # there, and not promised
+    """picows' protocol, which reads no more at once than it is given.
+
+    Its own buffer doubles whenever a read fills it: a peer that sends faster than we read would make it as large as
+    the system's socket buffer, and so it would stay. It still grows to hold one large message (`renew`).
+    """
+
+    __slots__ = ()
+
+    def get_buffer(self, size: int) -> memoryview:
+        space: memoryview = super().get_buffer(size)
+        return space if len(space) <= READ_AT_ONCE else space[:READ_AT_ONCE]
 
 
 class _Ear:
@@ -106,7 +123,7 @@ def hand_over(request: web.Request, link: PicowsLink, *, max_frame: int) -> None
     transport.set_protocol(_NOBODY)  # or uvloop's own transport keeps the old one by its `data_received`
     protocol = _take(transport, link, max_frame=max_frame)
     _feed(protocol, transport, early)
-    transport.resume_reading()
+    resume_reading(transport)
 
 
 def renew(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> None:
@@ -117,25 +134,35 @@ def renew(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> 
     _take(transport, link, max_frame=max_frame)
 
 
+def resume_reading(transport: asyncio.Transport) -> None:
+    """Read a socket again, and what TLS has decrypted of it already.
+
+    aiofastnet looks at the socket first when reading is resumed, and if that has nothing new, not at its own buffer.
+    """
+    transport.resume_reading()
+    again = getattr(transport, "_retry_ssl_read", None)
+    if again is not None:
+        asyncio.get_running_loop().call_soon(again)
+
+
 def send_close(ws: WSTransport, number: int, reason: str) -> None:
     """Write a close frame, unless one was written before. Any number: picows' types know a few only."""
     cast(Any, ws).send_close(number, reason.encode()[:123])
 
 
-def _take(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> Any:
+def _take(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> _Parser:
     def accept(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         return WSUpgradeResponseWithListener(_ANSWERED, link)
 
-    make: Any = core.WSProtocol  # type: ignore[attr-defined]  # there, and not promised
     no_pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
-    protocol = make(None, None, False, accept, _Ear(link), True, None, *no_pings, max_frame, None, _BUFFER)
+    protocol = _Parser(None, None, False, accept, _Ear(link), True, None, *no_pings, max_frame, None, _BUFFER)
     protocol.connection_made(transport)
     transport.set_protocol(protocol)
     _feed(protocol, transport, _HANDSHAKE)
     return protocol
 
 
-def _feed(protocol: Any, transport: asyncio.Transport, data: bytes) -> None:
+def _feed(protocol: _Parser, transport: asyncio.Transport, data: bytes) -> None:
     """Let a protocol read bytes that did not come from its socket; its buffer takes what fits and grows."""
     at = 0
     while at < len(data) and not transport.is_closing():

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from rtcore_websocket.framing import header
-from rtcore_websocket.handover import renew, send_close
+from rtcore_websocket.handover import READ_AT_ONCE, renew, resume_reading, send_close
 from rtcore_websocket.inbox import CLOSE, CONTINUATION, PING, Inbox, closing, is_utf8
 from rtcore_websocket.nobody import NOBODY
 from rtcore_websocket.violation import Violation
@@ -29,7 +30,7 @@ _BINARY: Final = WSMsgType.BINARY
 _CLOSE: Final = WSMsgType.CLOSE
 
 #: A message of more bytes than this leaves a read buffer behind that is worth giving back.
-_LARGE: Final = 65_536
+_LARGE: Final = 2 * READ_AT_ONCE
 
 
 def _nowhere(data: bytes) -> None:
@@ -45,8 +46,8 @@ class PicowsLink(WSListener):
     """
 
     __slots__ = (
-        "_closing", "_code", "_deflate", "_inbox", "_linger", "_owner", "_paused", "_plain", "_pong", "_reading",
-        "_renewing", "_tcp", "_ws", "connection", "framing", "write",
+        "_closing", "_code", "_deflate", "_held", "_inbox", "_linger", "_owner", "_paused", "_plain", "_pong",
+        "_reading", "_renewing", "_tcp", "_ws", "connection", "framing", "write",
     )  # fmt: skip
 
     connection: Connection
@@ -59,13 +60,14 @@ class PicowsLink(WSListener):
         self._tcp: asyncio.Transport | None = None
         self._deflate = deflate
         self._inbox: Inbox | None = None
-        self._plain = True  # no message is half here, and nothing has been closed
+        self._plain = True  # no message is half here, none is held back, and nothing has been closed
         self._closing: tuple[int, str] | None = None
         self._code = "going_away"
         self._linger: asyncio.TimerHandle | None = None
         self._paused = False
         self._pong: bytes | None = None
         self._reading = True
+        self._held: deque[bytes] | None = None
         self._renewing = False
 
     # -- what the kernel says ------------------------------------------------------------------------------
@@ -84,16 +86,23 @@ class PicowsLink(WSListener):
             self._end()
 
     def pause_reading(self) -> None:
-        """Stop reading the socket."""
-        self._reading = False
+        """Stop reading the socket. What one read has brought already is held back."""
+        self._reading = self._plain = False
         if self._tcp is not None and not self._tcp.is_closing():
             self._tcp.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read it again."""
+        """Read it again, after what was held back. That may be as far as it goes."""
         self._reading = True
+        held = self._held
+        while held and self._reading:
+            self.connection.receive(held.popleft())
+        if not self._reading:
+            return
+        self._held = None
+        self._plain = self._closing is None and self._inbox is None
         if self._tcp is not None and not self._renewing and not self._tcp.is_closing():
-            self._tcp.resume_reading()
+            resume_reading(self._tcp)
 
     # -- what picows says ----------------------------------------------------------------------------------
 
@@ -196,11 +205,17 @@ class PicowsLink(WSListener):
                 raise Violation(1002, "a continuation of nothing")
             inbox = self._inbox = Inbox(limit=self._owner.limit, deflate=self._deflate)
         message = inbox.take(opcode, payload, fin=fin, rsv=rsv)
-        self._plain = inbox.between
-        if self._plain and not self._deflate:
+        if inbox.between and not self._deflate:
             self._inbox = None
-        if message is not None:
+        self._plain = self._inbox is None and self._reading
+        if message is None:
+            return
+        if self._reading:
             self.connection.receive(message)
+        elif self._held is None:
+            self._held = deque((message,))
+        else:
+            self._held.append(message)
 
     def _ping(self, payload: bytes) -> None:
         pong = header(0x8A, len(payload)) + payload
@@ -230,7 +245,7 @@ class PicowsLink(WSListener):
         self._closing = self._closing or (1006, "")
         if self._linger is not None:
             self._linger.cancel()
-        self._linger = self._ws = self._tcp = self._inbox = None
+        self._linger = self._ws = self._tcp = self._inbox = self._held = None
         connection = self.connection
         self.connection = cast("Connection", NOBODY)
         self._owner.gone(self)
@@ -251,7 +266,7 @@ class PicowsLink(WSListener):
         if self._closing is None:
             renew(tcp, self, max_frame=self._owner.limit)
         if self._reading or self._closing is not None:
-            tcp.resume_reading()
+            resume_reading(tcp)
 
 
 def tune(transport: asyncio.Transport, *, high_water: int, notsent_lowat: int) -> None:
