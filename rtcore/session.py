@@ -369,14 +369,17 @@ class Session(ServerLine):
             connection.lost("slow_consumer")
 
     def _tell_gaps(self) -> None:
-        gaps, connection = self._gaps, self.connection
-        if gaps and connection is not None:
+        """Say what was dropped. In messages, counted like others: a cut must not make the client miss that as well."""
+        gaps = self._gaps
+        if gaps and self.connection is not None:
             self._gaps = None
+            told: list[Message] = []
             for (reason, room), n in gaps.items():
                 fields: dict[str, Any] = {"reason": reason, "n": n}
                 if room is not None:
                     fields["room"] = room
-                connection.control("gap", fields)
+                told.append(Message("gap", fields))
+            self.put(told, self.form.finish([message.form(self.form) for message in told]))
 
     def _weigh(self, message: Message) -> int:
         try:

@@ -30,4 +30,4 @@ class Undecodable(NamedTuple):
 
 #: Who sends what; the fields are in docs/wire.md.
 CLIENT_CONTROLS: Final = ("hello", "ack", "ping", "pong", "bye", "cancel", "poll", "send")
-SERVER_CONTROLS: Final = ("welcome", "ack", "ping", "pong", "close", "error", "gap", "move")
+SERVER_CONTROLS: Final = ("welcome", "ack", "ping", "pong", "close", "error", "move")

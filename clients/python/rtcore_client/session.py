@@ -194,6 +194,8 @@ class Session:
             pass
         elif item.type == "error" and item.re is None:
             self._refused(item)
+        elif item.type == "gap" and item.sender is None:
+            self._told_of_gap(item)
         else:
             self.on_message(item)
             self.inbox.put(item)
@@ -212,6 +214,18 @@ class Session:
         if not (isinstance(message, Outgoing) and message.fail(error)):
             self._events.emit("error", error)
 
+    def _told_of_gap(self, item: Message) -> None:
+        """Messages were dropped before they were counted: the server says how many, and why."""
+        try:
+            fields = item.payload
+        except WireError:
+            fields = None
+        if not isinstance(fields, Mapping):
+            fields = {}
+        n, room = fields.get("n"), fields.get("room")
+        count = n if isinstance(n, int) else 1
+        self._miss(Gap(str(fields.get("reason", "")), count, room if isinstance(room, str) else None))
+
     def _control(self, item: Control) -> None:
         """Do what the server says; an unknown item is a newer server's and does no harm."""
         name, fields = item
@@ -226,10 +240,6 @@ class Session:
             self.on_pong(fields.get("t"))
         elif name == "close":
             raise LinkLost.by_server(fields)
-        elif name == "gap":
-            n, room = fields.get("n"), fields.get("room")
-            count = n if isinstance(n, int) else 1
-            self._miss(Gap(str(fields.get("reason", "")), count, room if isinstance(room, str) else None))
         elif name == "move":
             within = fields.get("within")
             self.on_move(float(within) if isinstance(within, (int, float)) else 0.0)

@@ -154,6 +154,7 @@ export class Session {
     if (item instanceof Undecodable) this._events.emit("error", new RequestError("undecodable", item.reason));
     else if (item.re !== undefined && this.requests.settle(item)) return;
     else if (item.type === "error" && item.re === undefined) this._refused(item.payload);
+    else if (item.type === "gap" && item.sender === undefined) this._gap(asMap(item.payload));
     else this._listener.message(item);
   }
 
@@ -166,6 +167,11 @@ export class Session {
     if (!message?.fail(error)) this._events.emit("error", error);
   }
 
+  /** Messages were dropped before they were counted: the server says how many, and why. */
+  private _gap({ reason, n, room }: Record<string, unknown>): void {
+    this._miss({ reason: String(reason), n: Number(n ?? 1), room: text(room) });
+  }
+
   /** Do what the server says; an unknown item is a newer server's and does no harm. */
   private _control({ name, fields }: Control): void {
     if (name === "ack") {
@@ -175,8 +181,6 @@ export class Session {
     } else if (name === "ping") this.control("pong", "t" in fields ? { t: fields.t } : {});
     else if (name === "pong") this._listener.pong(fields.t);
     else if (name === "close") throw LinkLost.byServer(fields);
-    else if (name === "gap")
-      this._miss({ reason: String(fields.reason), n: Number(fields.n ?? 1), room: text(fields.room) });
     else if (name === "move") this._listener.move((Number(fields.within) || 0) * 1000);
     else if (name === "error") this._events.emit("error", RequestError.parse(fields));
   }

@@ -29,7 +29,7 @@ T = TypeVar("T")
 #: Characters of a room's name.
 NAME_MAX: Final = 128
 #: Types that a client must not be able to fake towards another one: what clients take for the server's own answers.
-RESERVED: Final = frozenset({"reply", "error"})
+RESERVED: Final = frozenset({"reply", "error", "gap"})
 #: Prefix of this plugin's own types.
 OWN: Final = "room:"
 #: Looks at the history until it is seen to join what is live; more than one only while others publish meanwhile.

@@ -313,9 +313,6 @@ export class RealtimeClient extends EventTarget {
       link.write(["pong", fields]);
     } else if (name === "pong") {
       this.#pulse.pong(fields.t);
-    } else if (name === "gap") {
-      this.counters.lost += fields.n;
-      this.#note("gap", fields);
     } else if (name === "move") {
       setTimeout(() => link.lose("going_away"), Math.random() * 1000 * fields.within);
     } else if (name === "error") {
@@ -326,7 +323,10 @@ export class RealtimeClient extends EventTarget {
   #message(message) {
     if (message.re !== undefined) this.#answer(message.re, message.type === "error" ? message.payload : null, message);
     else if (message.type === "error") this.#note("error", message.payload);
-    else this.#emit("message", message);
+    else if (message.type === "gap" && message.sender === undefined) {
+      this.counters.lost += message.payload.n;
+      this.#note("gap", message.payload);
+    } else this.#emit("message", message);
   }
 
   #answer(id, error, message) {
