@@ -17,14 +17,17 @@ from rtcore.errors import Rejected
 #: Status by code; everything else that a client did wrong is 400.
 STATUS: Final[dict[str, int]] = {
     "unauthenticated": 401,
+    "credentials_expired": 401,
     "forbidden": 403,
     "origin_refused": 403,
     "kicked": 403,
     "unknown_session": 404,
     "session_expired": 404,
     "session_closed": 404,
+    "evicted": 404,
     "bye": 404,
     "timeout": 408,
+    "hello_timeout": 408,
     "superseded": 409,
     "stale_attach": 409,
     "stale_poll": 409,
