@@ -49,4 +49,6 @@ async def until(condition: Callable[[], object], *, within: float = 10.0) -> Non
     """Wait until something is so."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - see below
-            await asyncio.sleep(0.005)  # the conditions are of both sides of sockets; nobody sets an event for them
+            await asyncio.sleep(
+                0.005
+            )  # the conditions are of both sides of sockets; nobody sets an event for them

@@ -152,6 +152,14 @@ class Connector:
     # -- the loop ----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        try:
+            await self._keep_attached()
+        except Exception as error:
+            # A bug: nobody will attach any more, so nobody may wait for it.
+            self._stop(RealtimeError(f"{type(error).__name__}: {error}"))
+            raise
+
+    async def _keep_attached(self) -> None:
         attempt = 0
         first: ConnectionType | None = None
         while True:

@@ -53,7 +53,7 @@ class PollingLink:
         return await unless_lost(self._poll(), self._upstream)
 
     def speak(self, speech: Speech) -> None:
-        self._patience = speech.interval + speech.timeout
+        self._patience = speech.timeout
         line = self._context.line
         self._name = {"session": line.session, "secret": line.secret, "attach": line.attached}
         self._upstream = Upstream(self._context, self.codec, speech)
@@ -77,7 +77,7 @@ class PollingLink:
     async def _poll(self) -> bytes:
         """Poll until there is an answer that says something."""
         loop = asyncio.get_running_loop()
-        give_up, pause = loop.time() + self._patience, RETRY[0]
+        failing, pause = 0.0, RETRY[0]
         while True:
             line = self._context.line
             if not line.hears(self):
@@ -86,14 +86,15 @@ class PollingLink:
             try:
                 answer = await self._ask(self.codec.encode_control("poll", asked))
             except LinkLost as lost:
-                if not lost.passing or loop.time() >= give_up:
+                failing = failing or loop.time()
+                if not lost.passing or loop.time() >= failing + self._patience:
                     raise
                 await asyncio.sleep(max(lost.retry_after or 0.0, random.uniform(0, pause)))  # noqa: S311 - a spread
                 pause = min(pause * 2, RETRY[1])
                 continue
             if answer:
                 return answer
-            give_up, pause = loop.time() + self._patience, RETRY[0]
+            failing, pause = 0.0, RETRY[0]
 
     async def _ask(self, body: bytes) -> bytes:
         # No limit for the silence: how long a poll is held is the server's choice, and heartbeats find a dead one.

@@ -41,7 +41,8 @@ class Upstream:
     def __init__(self, context: Context, codec: Codec, speech: Speech) -> None:
         self._context = context
         self._codec = codec
-        self._patience = speech.interval + speech.timeout
+        self._silence = speech.interval + speech.timeout
+        self._patience = speech.timeout
         self._most = max(1, min(POST_MAX, speech.max_size) - SLACK)
         self._controls: deque[bytes] = deque(maxlen=1000)
         self._items: deque[bytes] = deque()
@@ -124,11 +125,10 @@ class Upstream:
     async def _until_answered(self, body: bytes) -> bytes | None:
         """Send a POST until somebody answers; `None` when its messages must be cut anew."""
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._patience
-        pause = RETRY[0]
+        failing, pause = 0.0, RETRY[0]
         while True:
             try:
-                response = await post(self._context, "send", body, self._codec, timeout=self._patience)
+                response = await post(self._context, "send", body, self._codec, timeout=self._silence)
                 answer = await body_of(response, self._context.max_frame)
             except LinkLost as lost:
                 if lost.code == "gap" and lost.refusal is not None:
@@ -140,7 +140,8 @@ class Upstream:
             else:
                 self._taken(answer)
                 return answer
-            if loop.time() >= give_up:
+            failing = failing or loop.time()
+            if loop.time() >= failing + self._patience:
                 raise failure
             await asyncio.sleep(max(failure.retry_after or 0.0, random.uniform(0, pause)))  # noqa: S311 - a spread
             pause = min(pause * 2, RETRY[1])

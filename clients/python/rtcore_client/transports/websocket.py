@@ -160,6 +160,8 @@ class WebSocketLink:
         """Say what ended a socket; the server's `close` item, if there was one, has said more."""
         if self._broken is not None:
             return self._broken
+        if socket.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+            return LinkLost("message_too_big", f"a frame of more than {self._context.max_frame} bytes")
         error = socket.exception() if message.type is aiohttp.WSMsgType.ERROR else None
         if error is not None:
             return LinkLost("NETWORK_ERROR", f"{type(error).__name__}: {error}")
