@@ -41,8 +41,15 @@ def spoken():
             if "tests" in file.parts:
                 continue
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in SPEAKERS:
-                    texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and type(arg.value) is str]
+                if (
+                    isinstance(node, ast.Call)
+                    and getattr(node.func, "attr", getattr(node.func, "id", "")) in SPEAKERS
+                ):
+                    texts = [
+                        arg.value
+                        for arg in node.args
+                        if isinstance(arg, ast.Constant) and type(arg.value) is str
+                    ]
                     if texts:
                         yield texts[0], f"{file.relative_to(ROOT)}:{node.lineno}"
 
@@ -50,7 +57,9 @@ def spoken():
 def test_no_code_is_spoken_that_is_not_in_the_table():
     said = dict(spoken())
     assert len(said) > 20
-    assert {code: where for code, where in said.items() if code not in CODES and not code.startswith("app:")} == {}
+    assert {
+        code: where for code, where in said.items() if code not in CODES and not code.startswith("app:")
+    } == {}
 
 
 def test_every_reason_for_not_resuming_is_explained():
