@@ -13,6 +13,7 @@ from sse_client import EventSource, message, until
 from rtcore.hooks import hookimpl
 from rtcore.spi.auth import Identity
 from rtcore.wire.codes import CODES, RESUME_REASONS
+from rtcore.wire.message import Message
 
 
 def source(http: aiohttp.ClientSession, url: str, **headers: str) -> EventSource:
@@ -245,3 +246,18 @@ async def test_a_stream_that_was_left_behind_learns_no_secret(
             assert old.last_id == f"stop:{CODES['superseded'].number}"
             secret = new.controls("welcome")[0]["secret"]
             assert not any(secret in event.last_id or secret in event.data for event in old.events)
+
+
+async def test_one_that_is_there_and_takes_nothing_is_found_out(serve: Any) -> None:
+    """Half-open, or as good as: no pong is missed, for none is expected, so the system's own clock has to run out."""
+    app, url = await serve(heartbeat_interval=0.5, ping_timeout=0.5)
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        sock.sendall(b"GET /rt/sse HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: app.manager.sessions)
+        [session] = app.manager.sessions.values()
+        while session.connection is not None and not session.connection.paused:
+            app.manager.broadcast(Message("bulk", "x" * 10_000))
+            await asyncio.sleep(0)
+        await until(lambda: session.transport is None)
