@@ -355,11 +355,8 @@ class Connector:
         self.stopped()
 
     def _suspend(self, lost: LinkLost) -> None:
-        attempts = self._options.max_reconnect_attempts
-        error = Suspended(
-            f"{attempts} attempts to reconnect have failed; the last one: {lost}",
-            retry_after=lost.retry_after,
-        )
+        pause = self._options.timing.suspended_delay
+        error = Suspended(f"{lost}; the next attempt is in {pause:g} s or so", retry_after=lost.retry_after)
         if self.state != "suspended":
             self.state = "suspended"
             self._events.emit("error", error)

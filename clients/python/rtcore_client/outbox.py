@@ -64,7 +64,10 @@ class Outbox:
     @property
     def backlogged(self) -> bool:
         """What is submitted now will not leave at once, though there is a link."""
-        return self.link is not None and (self._line.full or self.link.busy)
+        line = self._line
+        if self.link is None:
+            return False
+        return len(line.window.held) + len(self.queue) > line.limit or line.full or self.link.busy
 
     def size(self, message: Message, codec: Codec) -> int:
         """Encode a message and return its bytes, which it remembers.

@@ -192,7 +192,7 @@ class Session:
             self._events.emit("error", RequestError(item.reason, code="undecodable"))
         elif item.re is not None and self.requests.settle(item):
             pass
-        elif item.type == "error" and item.re is None:
+        elif item.type == "error" and item.re is None and item.sender is None:
             self._refused(item)
         elif item.type == "gap" and item.sender is None:
             self._told_of_gap(item)
