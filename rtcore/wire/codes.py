@@ -61,6 +61,15 @@ def after_close(number: int) -> Next:
     return Next.RESUME
 
 
+def closes(code: str) -> bool:
+    """Say whether a code's name can close a connection: it has a number.
+
+    >>> closes("kicked"), closes("rate_limited"), closes("app:own")
+    (True, False, False)
+    """
+    return code in CODES and CODES[code].number > 0
+
+
 _L, _R = Fault.LOCAL, Fault.REMOTE
 
 CODES: dict[str, Code] = {
@@ -106,7 +115,9 @@ CODES: dict[str, Code] = {
         Code("unknown_type", 0, _R, False, "no handler for this message type"),
         Code("bad_control", 0, _R, False, "a control item is unknown or its fields are wrong"),
         Code("rate_limited", 0, _R, True, "too many messages; try again after retry_after"),
-        Code("unencodable", 0, _L, False, "this stood for a message that the connection's codec cannot express"),
+        Code(
+            "unencodable", 0, _L, False, "this stood for a message that the connection's codec cannot express"
+        ),
         Code("handler_failed", 0, _L, False, "the handler raised; the server's log says why"),
         Code("too_many_requests", 0, _R, True, "too many handlers of this session are running"),
         Code("cancelled", 0, _R, False, "the request was cancelled"),
