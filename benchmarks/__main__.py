@@ -23,10 +23,16 @@ from benchmarks.load import HERE, TEXT, CannotRun, drive, server
 
 CASES = {
     "echo": (["--conns", "100", "--publishers", "100", "--window", "1"], "round trips of 100 clients"),
-    "fan1": (["--conns", "1000", "--publishers", "1", "--window", "1"], "a room of 1,000, 1 message in flight"),
+    "fan1": (
+        ["--conns", "1000", "--publishers", "1", "--window", "1"],
+        "a room of 1,000, 1 message in flight",
+    ),
     "fan4": (["--conns", "1000", "--publishers", "1", "--window", "4"], "the same, 4 in flight"),
     "fan64": (["--conns", "1000", "--publishers", "1", "--window", "64"], "the same, 64 in flight"),
-    "fan50x4": (["--conns", "1000", "--publishers", "50", "--window", "4"], "50 publishers, 4 in flight each"),
+    "fan50x4": (
+        ["--conns", "1000", "--publishers", "50", "--window", "4"],
+        "50 publishers, 4 in flight each",
+    ),
     "idle": (["--conns", "8000", "--idle"], "8,000 idle members: memory each, connects a second"),
 }
 #: Which figure of a case is the one to compare.
@@ -47,7 +53,9 @@ def measure(target: dict[str, Any], case: str, seconds: float) -> dict[str, Any]
 
 def main() -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("targets", nargs="*", type=Path, help="files of targets")
     parser.add_argument("--peers", action="store_true", help="measure the other servers, too")
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
@@ -60,14 +68,17 @@ def main() -> int:
         targets = [target for target in targets if target["name"] in {"limit", "rtcore"}]
 
     rows: list[dict[str, Any]] = []
-    print(f"{'case':8} {'target':16} {'msg/s':>11} {'of limit':>8} {'p50 ms':>8} {'p99 ms':>8} {'KiB/conn':>9} {'conn/s':>7}")
+    heads = f"{'msg/s':>11} {'of limit':>8} {'p50 ms':>8} {'p99 ms':>8} {'KiB/conn':>9} {'conn/s':>7}"
+    print(f"{'case':8} {'target':16} {heads}")
     for case in options.cases:
         best: float | None = None
         for target in targets:
             try:
                 row = measure(target, case, options.seconds)
             except (CannotRun, FileNotFoundError) as why:
-                print(f"{case:8} {target['name']:16} not measured: {why}; needs {target.get('needs', 'nothing more')}")
+                print(
+                    f"{case:8} {target['name']:16} not measured: {why}; needs {target.get('needs', 'nothing more')}"
+                )
                 continue
             figure = row.get(FIGURE.get(case, "delivered_per_s"), 0.0)
             best = figure if target["name"] == "limit" else best

@@ -30,7 +30,7 @@ from rtcore.settings import load
 from rtcore.spi.auth import Authenticator, Authorizer, Identity
 from rtcore.spi.transport import Handshake
 
-TOKEN = "a-token-of-32-characters-exactly"  # noqa: S105 - a benchmark's
+TOKEN = "a-token-of-32-characters-exactly"
 PLUGINS = (
     rtcore_cbor, rtcore_echo, rtcore_http, rtcore_json, rtcore_memory, rtcore_otel, rtcore_polling,
     rtcore_ratelimit, rtcore_rooms, rtcore_sse, rtcore_websocket,
