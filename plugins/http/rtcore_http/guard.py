@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp.web_protocol import RequestHandler
 
+from rtcore_http.listen import AT_ONCE
+
 if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.web_server import Server
@@ -124,7 +126,8 @@ class Room:
                 pass
         limit = 1 << 30 if soft == resource.RLIM_INFINITY else soft
         self._soft = max(limit - spare, 16)
-        self._hard = max(limit - spare // 4, 24)
+        self._hard = max(limit - max(spare // 4, 2 * AT_ONCE), 24)
+        self._refusing = False
         self._inside = 0
         self._empty = asyncio.Event()
         self._empty.set()
@@ -154,12 +157,22 @@ class Room:
 
         aiofastnet's accept loop does not survive running out; a number is asked for and given back instead.
         """
+        if self._refusing:
+            return True
         try:
             number = fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, 0)
         except OSError:
-            return True
-        os.close(number)
-        return number >= self._hard
+            number = self._hard
+        else:
+            os.close(number)
+        if number >= self._hard:
+            # For all that were accepted in this turn: the one that is dropped leaves a low number behind.
+            self._refusing = True
+            asyncio.get_running_loop().call_soon(self._relent)
+        return self._refusing
+
+    def _relent(self) -> None:
+        self._refusing = False
 
 
 async def sweep(server: Server, *, header_timeout: float) -> None:

@@ -10,11 +10,9 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import aiofastnet
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.web_server import Server
@@ -25,6 +23,7 @@ from rtcore_http.answers import refuse
 from rtcore_http.guard import Guarded, Room, sweep
 from rtcore_http.health import healthz, readyz
 from rtcore_http.keys import APP, NETWORKS, ORIGINS, SETTINGS
+from rtcore_http.listen import Listener
 from rtcore_http.origins import Origins, Verdict
 from rtcore_http.routes import Route
 from rtcore_http.settings import HttpSettings
@@ -65,7 +64,7 @@ class Port:
     def __init__(self, app: App) -> None:
         self._app = app
         self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._addresses: list[tuple[str, int]] = []
         self._scheme = "http"
@@ -94,24 +93,30 @@ class Port:
         context = tls.context(settings)
         self._scheme = "https" if context else "http"
         self._stop_timeout = settings.stop_timeout
-        self._room = Room(settings.spare_files)
-        runner = self._runner = web.AppRunner(
+        runner = web.AppRunner(
             application(self._app, settings, routes), shutdown_timeout=settings.stop_timeout, access_log=None
         )
-        await runner.setup()
-        server = runner.server
-        assert server is not None  # noqa: S101 - set up in the line above
+        listener = Listener(settings.host, settings.port, backlog=settings.backlog)
         try:
-            listener = await self._listen(server, self._room, settings, context)
+            await listener.bind()
         except OSError as error:
-            await runner.cleanup()
             raise PluginError(
                 "http",
                 f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}",
                 mend="free it, or choose another with `http.port` or `--port`",
             ) from error
-        self._listener = listener
-        self._addresses = [sock.getsockname()[:2] for sock in listener.sockets]
+        await runner.setup()
+        server = runner.server
+        assert server is not None  # noqa: S101 - set up in the line above
+        self._runner, self._listener, self._room = runner, listener, Room(settings.spare_files)
+        await listener.listen(
+            self._protocols(server, self._room, settings),
+            fast=settings.server == "aiofastnet",
+            tls=context,
+            ssl_handshake_timeout=settings.tls_timeout,
+            ssl_shutdown_timeout=settings.stop_timeout,
+        )
+        self._addresses = listener.addresses
         self._sweeper = self._app.spawn(
             sweep(server, header_timeout=settings.header_timeout), name="http header timeouts"
         )
@@ -135,12 +140,13 @@ class Port:
         if room is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(room.wait_empty(), self._stop_timeout + 1.0)
+        if listener is not None:
+            listener.forget()
 
-    async def _listen(
-        self, server: Server, room: Room, settings: HttpSettings, context: ssl.SSLContext | None
-    ) -> asyncio.Server:
+    def _protocols(self, server: Server, room: Room, settings: HttpSettings) -> Callable[[], Guarded]:
+        """Return what makes aiohttp's protocol for a connection."""
         loop = asyncio.get_running_loop()
-        listening: list[int] = []
+        listener = self._listener
         options = {
             "loop": loop,
             "keepalive_timeout": settings.keepalive_timeout,
@@ -152,22 +158,14 @@ class Port:
             "access_log": _access if settings.access_log else None,
             "access_log_class": AccessLog,
         }
+        counted = settings.server == "aiofastnet"  # asyncio's own server does it by itself
 
         def guarded() -> Guarded:
-            if listening and room.gone(listening[0]):
+            if counted and listener is not None and room.gone(listener.fileno):
                 raise ConnectionRefusedError("no file descriptor left")
             return Guarded(server, room, **options)
 
-        known: dict[str, Any] = {"backlog": settings.backlog}
-        if context is not None:
-            known["ssl"] = context
-            known["ssl_handshake_timeout"] = settings.tls_timeout
-            known["ssl_shutdown_timeout"] = settings.stop_timeout
-        if settings.server == "asyncio":
-            return await loop.create_server(guarded, settings.host, settings.port, **known)
-        listener = await aiofastnet.create_server(loop, guarded, settings.host, settings.port, **known)
-        listening.append(listener.sockets[0].fileno())
-        return listener
+        return guarded
 
 
 def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> web.Application:

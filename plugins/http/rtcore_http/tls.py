@@ -1,11 +1,16 @@
-"""TLS: a server context out of two files."""
+"""TLS: a server context out of two files, and quiet about those who do not speak it."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
+from typing import Any
 
 from rtcore.errors import PluginError
 from rtcore_http.settings import HttpSettings
+
+_log = logging.getLogger("rtcore.http")
 
 
 def context(settings: HttpSettings) -> ssl.SSLContext | None:
@@ -33,3 +38,30 @@ def context(settings: HttpSettings) -> ssl.SSLContext | None:
             mend="both are PEM, and the key is the certificate's own, without a passphrase",
         ) from None
     return made
+
+
+class Unheard:
+    """Keeps failed TLS handshakes out of the log: whoever connects and leaves makes one, and that may be anybody.
+
+    aiofastnet reports them to the event loop's exception handler, with a class where asyncio wants an exception, which
+    takes thirty lines of traceback each. What had been the handler hears of everything else.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._before = loop.get_exception_handler()
+        self._own = self._hear
+        loop.set_exception_handler(self._own)
+
+    def end(self) -> None:
+        """Put the handler back that was there before."""
+        if self._loop.get_exception_handler() is self._own:
+            self._loop.set_exception_handler(self._before)
+
+    def _hear(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if context.get("message") == "SSL handshake failed":
+            _log.debug("a TLS handshake failed: %r", context.get("exception"))
+        elif self._before is not None:
+            self._before(loop, context)
+        else:
+            loop.default_exception_handler(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -149,12 +150,73 @@ def descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
-def test_room_is_measured_by_the_number_that_comes_next() -> None:
+async def test_room_is_measured_by_the_number_that_comes_next() -> None:
     room = Room(spare=64)
     assert not room.gone(0)
-    room._hard = 0
+    hard, room._hard = room._hard, 0
     assert room.gone(0)
+    room._hard = hard
+    assert room.gone(0)  # and so is whoever was accepted in the same turn
+    await asyncio.sleep(0)
+    assert not room.gone(0)
     before = descriptors()
     for _ in range(100):
         room.gone(0)
     assert descriptors() == before
+
+
+SERVER = """
+import asyncio, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+import rtcore_http
+from rtcore.app import App
+from rtcore.testing import PlainCodec
+from rtcore_http.service import Http
+
+async def main():
+    http = {"port": 0, "tls_timeout": 60, "header_timeout": 60, "spare_files": 32}
+    if len(sys.argv) > 1:
+        http |= {"tls_certificate": sys.argv[1], "tls_key": sys.argv[2]}
+    async with App({"http": http}, plugins=[rtcore_http, PlainCodec()]) as app:
+        print(app.get(Http).port, flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_server_survives_more_connections_than_it_has_descriptors(
+    browser: aiohttp.ClientSession, tls: Any, secure: bool
+) -> None:
+    server = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        SERVER,
+        *([str(tls.certificate), str(tls.key)] if secure else []),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert server.stdout is not None
+    assert server.stdin is not None
+    port = int(await server.stdout.readline())
+    url = f"http{'s' if secure else ''}://127.0.0.1:{port}/healthz"
+    crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+    # Those that came too late are gone; the others sit where they are.
+    async with asyncio.timeout(10):
+        assert await crowd[-1][0].read() == b""
+    for _, writer in crowd:
+        writer.transport.abort()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                async with browser.get(url, ssl=tls.client if secure else True) as response:
+                    if response.status == 200:
+                        break
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.02)
+    server.stdin.close()
+    async with asyncio.timeout(10):
+        _, complaints = await server.communicate()
+    assert complaints == b""

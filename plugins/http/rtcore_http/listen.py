@@ -1,0 +1,116 @@
+"""Listening sockets, and the server behind them: aiofastnet's, or the event loop's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiofastnet
+
+from rtcore_http.tls import Unheard
+
+#: Connections accepted in one turn of the loop. What `Room` decides is decided between two turns, so that fewer
+#: descriptors than it keeps free can be used up in one; and a flood of connects leaves a turn to everybody else.
+AT_ONCE: Final = 8
+
+
+class Listener:
+    """Listens on every address of a host.
+
+    Args:
+        host, port: as in the settings; with port 0 all addresses get the same one.
+        backlog: connections that the system queues.
+    """
+
+    def __init__(self, host: str, port: int, *, backlog: int) -> None:
+        self._host = host
+        self._port = port
+        self._backlog = backlog
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._unheard: Unheard | None = None
+
+    @property
+    def fileno(self) -> int:
+        """The descriptor of one of its sockets; -1 before it is bound."""
+        return self._sockets[0].fileno() if self._sockets else -1
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens."""
+        return [sock.getsockname()[:2] for sock in self._sockets]
+
+    async def bind(self) -> None:
+        """Take the addresses.
+
+        Raises:
+            OSError: one of them is in use, or is none of this machine's.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(
+            self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
+        )
+        port = self._port
+        try:
+            for family, kind, protocol, _, address in dict.fromkeys(found):
+                sock = socket.socket(family, kind, protocol)
+                self._sockets.append(sock)
+                sock.setblocking(False)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((address[0], port, *address[2:]))
+                port = sock.getsockname()[1]
+        except OSError:
+            self.close()
+            raise
+
+    async def listen(
+        self,
+        protocol: Callable[[], asyncio.BaseProtocol],
+        *,
+        fast: bool,
+        tls: ssl.SSLContext | None,
+        **timeouts: float,
+    ) -> None:
+        """Accept connections from here on.
+
+        Args:
+            protocol: makes one for each connection; what it raises drops the connection (`fast` only).
+            fast: aiofastnet's server, else the loop's own.
+            tls: speak TLS.
+            timeouts: of TLS, as `loop.create_server` calls them.
+        """
+        loop = asyncio.get_running_loop()
+        options: dict[str, Any] = {}
+        if tls is not None:
+            options = {"ssl": tls, **timeouts}
+            self._unheard = Unheard(loop)
+        for sock in self._sockets:
+            if fast:
+                # It accepts as many in a turn as its backlog says; the system's queue may be longer.
+                server = await aiofastnet.create_server(loop, protocol, sock=sock, backlog=AT_ONCE, **options)
+                sock.listen(self._backlog)
+            else:
+                server = await loop.create_server(protocol, sock=sock, backlog=self._backlog, **options)
+            self._servers.append(server)
+
+    def close(self) -> None:
+        """Accept no more. Connections that were accepted live on."""
+        for server in self._servers:
+            server.close()
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.close()
+        self._servers.clear()
+        self._sockets.clear()
+
+    def forget(self) -> None:
+        """The last connection is gone."""
+        if self._unheard is not None:
+            self._unheard.end()
+            self._unheard = None
