@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import runpy
 import subprocess
@@ -19,6 +20,8 @@ from rtcore import App
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 TEN = HERE / "ten_lines.py"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+README_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = sorted(
     path for path in HERE.glob("*.py") if path != TEN and not path.name.startswith(("test_", "conftest"))
 )
@@ -52,11 +55,13 @@ def test_the_examples_are_those_that_are_asked_for():
 
 def test_the_readme_shows_the_ten_lines_as_they_are():
     source = TEN.read_text(encoding="utf-8")
-    assert f"```python\n{source}```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"```python\n{source}```" in README
     assert len([line for line in source.splitlines() if line]) == 10
 
 
-async def test_the_ten_lines_are_an_application(monkeypatch):
+@pytest.fixture
+def ten_lines(monkeypatch):
+    """The application of the ten lines, on any free port."""
     made: list[App] = []
 
     class OnAnyPort(App):
@@ -68,7 +73,11 @@ async def test_the_ten_lines_are_an_application(monkeypatch):
 
     monkeypatch.setattr(rtcore, "App", OnAnyPort, raising=False)
     runpy.run_path(str(TEN))
-    async with made[0] as app:
+    return made[0]
+
+
+async def test_the_ten_lines_are_an_application(ten_lines):
+    async with ten_lines as app:
         url = app.get(Http).urls[0] + "/rt"
         async with RealtimeClient(url) as ada, RealtimeClient(url) as grace, grace.messages("best") as best:
             await ada.request("bid", 20)
@@ -80,3 +89,21 @@ async def test_the_ten_lines_are_an_application(monkeypatch):
             with pytest.raises(RequestError) as wrong:
                 await grace.request("bid", "a lot")
             assert wrong.value.code == "bad_payload"
+
+
+async def test_the_readme_s_client_bids(ten_lines):
+    [client] = [block for block in README_PYTHON.findall(README) if "RealtimeClient" in block]
+    async with ten_lines as app:
+        program = client.replace("http://localhost:8080", app.get(Http).urls[0])
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", "-c", program, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await asyncio.wait_for(running.communicate(), 30)
+    assert said.startswith(b"{'amount': 20, 'by': '")
+    assert running.returncode == 0
+
+
+def test_the_readme_s_links_lead_somewhere():
+    asked = re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    missing = [link for link in asked if not link.startswith("https://") and not (ROOT / link).exists()]
+    assert not missing
