@@ -7,6 +7,7 @@ from itertools import chain, repeat
 
 import attrs
 import pytest
+import rtcore_ratelimit
 from proxy import Proxy
 from rtcore_client import (
     Gap,
@@ -528,6 +529,33 @@ async def test_headers_go_with_every_request(client_of):
             await client.connect()
             assert await client.request("echo", 1) == 1
             await client.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_the_rate_that_the_server_takes_is_kept_also_after_a_while_offline(client_of, transport):
+    app = make(rtcore_ratelimit, rate_limit_per_second=100)
+    seen, errors = [], []
+
+    @app.handler("note")
+    def note(payload: object) -> None:
+        seen.append(payload)
+
+    async with serving(app) as port, Proxy(port) as way:
+        client = client_of(
+            url=way.url, connection_type=transport, fallback_types=(), max_reconnect_attempts=1000
+        )
+        client.on("error", errors.append)
+        await client.connect()
+        for n in range(100):
+            await client.send("note", n)
+        await way.down()
+        for n in range(100, 200):
+            await client.send("note", n)
+        await way.up()
+        await until(lambda: len(seen) == 200)
+        assert seen == list(range(200))
+        assert not errors
+        await client.close()
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------

@@ -210,6 +210,8 @@ class RealtimeClient:
     ) -> None:
         """Send a message. Returns when it was given to the transport, or queued because there is none just now.
 
+        Messages leave no faster than the server's welcome allows (`rate_per_second`); the others wait in the queue.
+
         Args:
             type: such as `chat:message`.
             payload: whatever the codec can express.

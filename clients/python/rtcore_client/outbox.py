@@ -16,6 +16,7 @@ from rtcore.wire.format import Format
 from rtcore.wire.message import Message
 from rtcore_client.errors import QueueFull, RealtimeError, RequestError, UnknownOutcome
 from rtcore_client.outgoing import Outgoing
+from rtcore_client.pace import Pace
 from rtcore_client.queue import PriorityMessageQueue
 from rtcore_client.transports.base import Plain
 
@@ -41,6 +42,7 @@ class Outbox:
         queue: what waits to be counted out.
         link: takes it; `None` while there is none.
         batch: messages that share a frame at most; 1 when batching was not agreed on.
+        pace: what the server takes; `None` for as much as comes.
         sent, confirmed: messages, ever.
     """
 
@@ -48,6 +50,7 @@ class Outbox:
         self.queue = PriorityMessageQueue(options.limits.queue, dropped=self._gave_way)
         self.link: Link | None = None
         self.batch = 1
+        self.pace: Pace | None = None
         self.sent = 0
         self.confirmed = 0
         self._interval = options.batch_interval
@@ -115,6 +118,8 @@ class Outbox:
             place, items, size = line.window.sent, [], 0
             form = self._form(link.codec)
             while size < SLICE and len(queue) and not line.full:
+                if self._must_wait():
+                    break
                 message = queue.dequeue()
                 item = self._encode(message, form)
                 if item is None:
@@ -125,8 +130,9 @@ class Outbox:
                 if isinstance(message, Outgoing):
                     message.depart()
             self.sent += len(items)
-            if items:
-                link.send(items, place)
+            if not items:
+                break
+            link.send(items, place)
         if self.sent != before:
             self._wake_senders()
 
@@ -141,6 +147,8 @@ class Outbox:
                 items.append(form.encode(Message("", id=message.id)))
         if items:
             link.send(items, self._line.window.sent - len(items))
+            if self.pace is not None:
+                self.pace.spend(asyncio.get_running_loop().time(), len(items))
 
     def confirm(self, n: int) -> bool:
         """The server has received so many messages. False if that cannot be."""
@@ -201,6 +209,19 @@ class Outbox:
             self._events.emit("error", error)
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _must_wait(self) -> bool:
+        """Say whether the next message would come too soon for the server; then it goes later by itself."""
+        if self.pace is None:
+            return False
+        loop = asyncio.get_running_loop()
+        wait = self.pace.wait(loop.time())
+        if wait:
+            if self._later is None:
+                self._later = loop.call_later(wait, self.flush)
+            return True
+        self.pace.spend(loop.time())
+        return False
 
     def _encode(self, message: Message, form: Format) -> bytes | None:
         """Return a message's item; `None` if it is not to be sent, and its sender knows why."""

@@ -23,6 +23,7 @@ from rtcore_client.events import Gap
 from rtcore_client.inbox import Inbox
 from rtcore_client.outbox import PLAIN, Outbox
 from rtcore_client.outgoing import Outgoing
+from rtcore_client.pace import Pace
 from rtcore_client.requests import Requests
 from rtcore_client.transports.base import LinkLost, Speech
 
@@ -265,6 +266,16 @@ class Session:
             )
         )
         self.outbox.link, self.outbox.batch = link, batch
+        self._keep_pace(welcome)
+
+    def _keep_pace(self, welcome: Welcome) -> None:
+        """Send no faster than the server takes; a session that goes on has spent what it has spent."""
+        rate, burst = welcome.limits.get("rate_per_second", 0), welcome.limits.get("burst", 0)
+        pace = self.outbox.pace
+        if not rate:
+            self.outbox.pace = None
+        elif pace is None or not welcome.resumed or (pace.rate, pace.burst) != (rate, burst or rate):
+            self.outbox.pace = Pace(rate, burst or rate)
 
     def _limit(self, name: str) -> int | None:
         value = self.welcome.limits.get(name) if self.welcome is not None else None
