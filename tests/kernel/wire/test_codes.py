@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from rtcore.wire import CODES, DROP_REASONS, RESUME_REASONS, Next, after_close
+from rtcore.wire.codes import closes
 
 RANGES = {Next.RESUME: range(4000, 4100), Next.AFRESH: range(4100, 4200), Next.STOP: range(4200, 4300)}
 
@@ -33,6 +34,12 @@ def test_a_number_that_no_table_knows_still_says_what_to_do(following):
 @pytest.mark.parametrize("number", [0, 1000, 1001, 1006, 1011, 3999, 4300, 4999])
 def test_a_number_outside_of_the_ranges_means_resume(number):
     assert after_close(number) is Next.RESUME
+
+
+def test_only_a_code_with_a_number_can_close_a_connection():
+    assert {name for name in [*CODES, "app:own"] if closes(name)} == {
+        c.name for c in CODES.values() if c.number
+    }
 
 
 def test_what_stops_a_client_is_not_to_be_tried_again():

@@ -107,3 +107,29 @@ def test_what_came_from_the_wire_is_what_the_class_makes():
 )
 def test_its_repr_shows_where_it_goes_and_not_what_it_says(message, text):
     assert repr(message) == text
+
+
+def test_a_message_that_has_a_wire_form_was_posted_and_its_copy_was_not():
+    codec = PlainCodec("plain", binary=True)
+    message = Message("a", {"n": 1}, id="1", re="2", room="r", priority="high", sender="s", offset=3, epoch="e",
+                      timestamp=1.5, version=4, trace="t")  # fmt: skip
+    message.n = 7
+    assert not message.posted
+    message.form(Format(codec, Bare()))
+    assert message.posted
+    copy = message.copy()
+    assert not copy.posted
+    assert (copy.id, copy.re, copy.n) == (None, None, 0), "nobody asked for it, nobody counted it"
+    for name in (
+        "type",
+        "payload",
+        "room",
+        "priority",
+        "sender",
+        "offset",
+        "epoch",
+        "timestamp",
+        "version",
+        "trace",
+    ):
+        assert getattr(copy, name) == getattr(message, name), name
