@@ -4,8 +4,8 @@
     python -m benchmarks --peers                         and the other servers that are installed
     python -m benchmarks mine.json --cases echo fan64    a server of your own
 
-A target is a JSON object: `name`, `command` (with `{port}` and `{python}`), `path`, `init` (frames to send on opening), `reply`
-(an application-level ping and its answer, `"2=3"`), and two templates: `echo` (answered to the sender) and `publish`
+A target is a JSON object: `name`, `command` (with `{port}` and `{python}`), `path`, `init` (frames to send on opening),
+`reply` (an application-level ping and its answer, `"2=3"`), and two templates: `echo` (answered to the sender) and `publish`
 (delivered to every member of the room, the sender too). `@T@` becomes a time mark that is counted wherever it comes
 back, `@I@` the connection's index. The server has one core, the load another. Ratios of one run can be compared;
 single figures drift by a fifth and more from run to run.
