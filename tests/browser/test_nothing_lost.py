@@ -75,6 +75,18 @@ async def test_a_network_that_is_cut_again_and_again_loses_nothing(visit, proxy)
         await page.connected()
 
 
+async def test_the_page_keeps_within_the_rate_that_the_server_allows(visit, serve):
+    server = await serve("--set", "rate_limit_per_second=40")
+    ada = await visit(server.url, "Ada")
+    await ada.burst()
+    await ada.counted_to(10)
+    await ada.switch("polling")
+    await ada.say("And a word in between")
+    await ada.reads("And a word in between")
+    await ada.lost_nothing()
+    assert await ada.page.locator(".note.bad").count() == 0
+
+
 async def test_a_server_that_was_restarted_is_joined_again_in_a_new_session(visit, serve):
     server = await serve()
     ada = await visit(server.url, "Ada", excused="ERR_|WebSocket connection|503")

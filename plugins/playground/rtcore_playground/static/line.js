@@ -9,6 +9,7 @@ export class Line {
   session = null; // these two from the last welcome
   secret = null;
   attach = 0; // the number of the last hello
+  attached = 0; // the number of the hello that gave the connection: what its polls and POSTs say
   received = 0; // messages counted in, ever
   confirmed = 0; // messages that are known to have arrived, ever
   held = []; // messages counted out and not confirmed, oldest first
@@ -19,12 +20,16 @@ export class Line {
   #forget = false;
   #nonce = random();
 
+  constructor(limit = WINDOW) {
+    this.limit = limit;
+  }
+
   get sent() {
     return this.confirmed + this.held.length;
   }
 
   get full() {
-    return this.held.length >= WINDOW;
+    return this.held.length >= this.limit;
   }
 
   // -- attach ----------------------------------------------------------------------------------------
@@ -56,13 +61,15 @@ export class Line {
     }
     this.#asked = null;
     this.#forget = false;
+    this.attached = this.attach;
     this.connection = connection;
     this.session = welcome.session;
     this.secret = welcome.secret;
-    if (anew) return { fresh, missed: welcome.lost ?? 0, resend: [], unknown: this.#beginAnew(welcome) };
+    if (anew) return { fresh, missed: welcome.lost ?? 0, confirmed: 0, resend: [], unknown: this.#beginAnew(welcome) };
     const missed = this.#skipWhatCameTwice(welcome.lost ?? 0);
+    const before = this.confirmed;
     this.confirm(welcome.received);
-    return { fresh, missed, resend: [...this.held], unknown: [] };
+    return { fresh, missed, confirmed: this.confirmed - before, resend: [...this.held], unknown: [] };
   }
 
   // Both counts start at zero. What was on its way in a session that is gone may or may not have run.
@@ -113,9 +120,9 @@ export class Line {
     return this.received;
   }
 
-  // Count a message out, as it is written. Not while the window is `full`.
+  // Count a message out, as it is written. Returns its place. Not while the window is `full`.
   put(message) {
-    this.held.push(message);
+    return this.held.push(message) + this.confirmed - 1;
   }
 
   // The server has received so many messages. False if that cannot be.

@@ -36,7 +36,7 @@ class WebSocketLink extends Link {
   open(hello) {
     const url = new URL(`${this.base}/ws`);
     url.protocol = url.protocol.replace("http", "ws");
-    const socket = (this.socket = new WebSocket(url));
+    const socket = (this.socket = new WebSocket(url, "rtcore.v1"));
     socket.onopen = () => this.write(["hello", hello]);
     socket.onmessage = ({ data }) => this.on.frame(data);
     socket.onclose = ({ code, reason }) => this.lose(reason || `closed ${code}`, { number: code });
