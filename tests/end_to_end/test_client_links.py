@@ -194,6 +194,7 @@ async def test_it_climbs_back_to_the_better_transport_and_loses_nothing(client_o
 @pytest.mark.parametrize("goal", TRANSPORTS)
 async def test_a_program_may_choose_the_transport_while_messages_flow(client_of, app, goal):
     client = client_of(connection_type="sse" if goal == "websocket" else "websocket")
+    events = events_of(client)
     heard = []
     client.subscribe("number", lambda message: heard.append(message.payload))
     await client.connect()
@@ -206,6 +207,7 @@ async def test_a_program_may_choose_the_transport_while_messages_flow(client_of,
     await until(lambda: len(heard) == 1000 and len(app.seen) == 100)
     assert heard == list(range(1000))
     assert app.seen == list(range(100))
+    assert [name for name, _ in events] == ["transport", "connect", "transport"], "nobody was disconnected"
 
 
 async def test_a_choice_that_cannot_be_had_leaves_everything_as_it_is(client_of, proxy):

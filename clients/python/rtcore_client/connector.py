@@ -247,10 +247,15 @@ class Connector:
     async def _race(
         self, attach: Coroutine[Any, Any, None], lost: asyncio.Future[LinkLost]
     ) -> LinkLost | None:
-        """Attach elsewhere while the old link goes on; give up if it is lost first. Returns why it failed."""
+        """Attach elsewhere while the old link goes on; give up if it is lost first. Returns why it failed.
+
+        That the old link is superseded by this very attach is no loss: the welcome is on its way.
+        """
         task = asyncio.create_task(attach, name="rtcore-client:climb")
         try:
             await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+            if lost.done() and self._is_ours(lost.result().refusal):
+                await asyncio.wait((task,))
         finally:
             await end(task)
         if task.cancelled():
@@ -339,9 +344,9 @@ class Connector:
             return True
         return False
 
-    def _is_ours(self, refusal: Refused) -> bool:
+    def _is_ours(self, refusal: RealtimeError | None) -> bool:
         """Another connection took the session, and it was this client's own newer hello."""
-        if refusal.code != "superseded":
+        if refusal is None or refusal.code != "superseded":
             return False
         line, number = self._session.line, refusal.details.get("attach")
         return line.is_mine(number) if isinstance(number, int) else line.attach > line.attached
