@@ -126,15 +126,30 @@ def test_a_pool_bounds_all_lanes_together():
     other, dropped_by_other = make(pool=pool)
     put(one, *"abc", size=30)
     put(other, "x", size=30)
-    assert pool.used == 120, "a first message is always taken"
-    put(other, "y", size=30)
-    assert (dropped_by_one, dropped_by_other) == ([], [("x", "buffer_full")])
-    put(one, "d", size=10)
-    assert [name for name, _ in dropped_by_one] == ["a"]
+    assert (dropped_by_one, dropped_by_other) == ([], [("x", "buffer_full")]), "nobody pays for another"
+    put(other, "y", size=10)
+    assert pool.used == 100
+    put(one, "d", size=20)
+    assert dropped_by_one == [("a", "buffer_full")]
     one.clear()
-    assert pool.used == other.size == 30
+    assert pool.used == other.size == 10
     take(other)
     assert pool.used == 0
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy("conflate", key=lambda m: m.payload["id"]),
+        Policy("merge", merge=lambda older, newer: older / 0),
+    ],
+)
+def test_a_policy_that_fails_leaves_the_messages_beside_each_other(policy):
+    lanes, dropped = make(policy=lambda m: policy)
+    lanes.append(Message("a", 1))
+    lanes.append(Message("a", 2))
+    assert [m.payload for m in lanes] == [1, 2]
+    assert dropped == []
 
 
 def test_drop_new_refuses_the_newest():
