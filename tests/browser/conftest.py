@@ -21,6 +21,8 @@ from tests.browser.playground import Playground
 from tests.browser.proxy import Proxy
 
 HERE = Path(__file__).parent
+#: A host that is not localhost, so that a page of it over plain HTTP is no secure context.
+ELSEWHERE = "rtcore.test"
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -30,6 +32,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
 READY = re.compile(r"ready at (http://[\d.]+:\d+)")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browser.conftest import ELSEWHERE
+
 
 @pytest.mark.parametrize("transport", ["websocket", "sse", "polling"])
 async def test_two_pages_chat(visit, url, transport):
@@ -27,6 +29,15 @@ async def test_pages_on_different_transports_chat(visit, url):
     await alan.reads("Hello to all transports")
     await alan.say("Hello from the slowest")
     await ada.reads("Hello from the slowest")
+
+
+async def test_a_phone_in_the_same_network_gets_by_with_plain_http(visit, url):
+    ada = await visit(url, "Ada")
+    phone = await visit(url.replace("127.0.0.1", ELSEWHERE), "Radia", width=390, height=844)
+    assert await phone.page.evaluate("isSecureContext") is False
+    await ada.joined("Radia")
+    await phone.burst()
+    await ada.lost_nothing()
 
 
 async def test_what_is_said_in_another_room_is_not_heard(visit, url):

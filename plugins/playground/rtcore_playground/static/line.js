@@ -141,8 +141,9 @@ export class Line {
   }
 }
 
-// Names a hello and, until it is confirmed, stands for its session: it must not be guessed.
-function random() {
+// A name that nobody can guess: a nonce stands for its session until that is confirmed. (`crypto.randomUUID` is missing
+// in pages over plain HTTP.)
+export function random() {
   const bytes = crypto.getRandomValues(new Uint8Array(18));
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
 }

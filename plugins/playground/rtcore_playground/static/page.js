@@ -1,5 +1,6 @@
 // The demo page: a chat in a room, the connection under it, and a check that nothing gets lost.
 
+import { random } from "./line.js";
 import { Log } from "./log.js";
 import { Quality } from "./quality.js";
 import { RealtimeClient } from "./rt.js";
@@ -23,7 +24,7 @@ const SAMPLES = 30; // round trips in the graph
 const BURST = 100; // numbered messages
 
 const $ = (id) => document.getElementById(id);
-const me = crypto.randomUUID(); // this page, whatever sessions it has
+const me = random(); // this page, whatever sessions it has
 const log = new Log($("log"));
 const quality = new Quality();
 const runs = new Map();
@@ -96,7 +97,7 @@ client.addEventListener("message", ({ detail: { type, payload } }) => {
 // They go to the room and come back from it, so that this page checks both ways. Slower than the server's limit, so
 // that there is time to do something to the connection, and room for a word in between.
 $("burst").addEventListener("click", () => {
-  const id = crypto.randomUUID();
+  const id = random();
   const to = room;
   const rate = client.welcome?.limits?.rate_per_second ?? Infinity;
   begin(id, { by: me, name, mine: true, run: new Run(BURST) });
