@@ -11,12 +11,14 @@ import aiohttp
 import pytest
 from polling_client import PollDuplex, Poller, message, until
 from rtcore_polling.farewells import COUNT_MAX, KEPT, SIZE_MAX, Farewells
+from rtcore_polling.link import IDLE_MAX
 
 from rtcore.app import App
 from rtcore.hooks import hookimpl
 from rtcore.spi.codec import Codec
 from rtcore.testing import PlainCodec
 from rtcore.testing.client import WireClient
+from rtcore.wire.control import Control
 from rtcore.wire.message import Message
 
 codecs = pytest.mark.parametrize(
@@ -342,13 +344,20 @@ async def test_answers_find_their_way_and_posts_are_confirmed(
 async def test_a_client_that_only_posts_nonsense_fills_no_memory(
     serve: Any, http: aiohttp.ClientSession
 ) -> None:
-    app, url = await serve()
+    app, url = await serve(polling={"hold": 0.05})
     poller = await attached(http, url)
+    link = only(app).connection.link
     nonsense = poller.codec.encode_control("nonsense", {"x" * 2000: 1})
-    for _ in range(10):
-        assert (await poller.send(*[nonsense] * 100)).status == 200
-    assert only(app).connection.link._size <= 65_536
-    assert (await poller.poll()).status == 200
+    assert (await poller.send(*[nonsense] * 300)).status == 200
+    assert 0 < link._size <= IDLE_MAX
+    # From here on it may have to read what it was answered before it is read again.
+    posting = asyncio.create_task(poller.send(*[nonsense] * 300))
+    codes = set()
+    while not posting.done():
+        answer = await poller.poll()
+        codes |= {item.fields["code"] for item in answer.items if isinstance(item, Control)}
+    assert (await posting).status == 200
+    assert codes == {"bad_control"}
 
 
 # -- compression -----------------------------------------------------------------------------------------------
