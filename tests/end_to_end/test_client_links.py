@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from itertools import chain, repeat
 
 import attrs
 import pytest
 import rtcore_ratelimit
+import trustme
 from proxy import Proxy
 from rtcore_client import (
     Gap,
     Limits,
+    Message,
     NetworkError,
     NotConnected,
     QueueFull,
@@ -575,9 +578,52 @@ async def test_close_sends_what_is_queued_says_goodbye_and_leaves_nothing(client
     await until(lambda: app.seen == list(range(200)))
     await until(lambda: not app.manager.sessions)
     assert events[-1] == ("disconnect", "bye")
-    assert not [task for task in asyncio.all_tasks() - before if task.get_name().startswith("rtcore-client")]
+    assert not clients_tasks(before)
     with pytest.raises(NotConnected):
         await client.connect()
+
+
+async def test_a_callback_may_close_its_client(client_of, app):
+    before = asyncio.all_tasks()
+    client, other = client_of(), client_of()
+    await client.connect()
+    await other.connect()
+    closed = []
+
+    async def close_it(_message: Message) -> None:
+        await client.close()
+        closed.append(True)
+
+    client.subscribe("number", close_it)
+    other.subscribe("number", lambda _message: other.close())
+    await client.send("count", 5)
+    await other.send("count", 5)
+    await until(lambda: closed and other.get_connection_info().state == "closed")
+    await until(lambda: not clients_tasks(before))
+
+
+def clients_tasks(before):
+    return [task for task in asyncio.all_tasks() - before if task.get_name().startswith("rtcore-client")]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_tls_with_an_authority_of_ones_own(client_of, tmp_path, transport):
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    app = make(http={"host": "127.0.0.1", "port": 0, "tls_certificate": str(tmp_path / "cert.pem")})
+    async with serving(app) as port:
+        client = client_of(
+            url=f"wss://127.0.0.1:{port}/rt", connection_type=transport, fallback_types=(), ssl=trust
+        )
+        await client.connect()
+        assert await client.request("echo", "x" * 100_000) == "x" * 100_000
+        await client.close()
+        distrustful = client_of(url=f"https://127.0.0.1:{port}/rt", max_reconnect_attempts=0)
+        with pytest.raises(NetworkError):
+            await distrustful.connect()
+        await distrustful.close()
 
 
 async def test_whoever_waits_when_the_client_is_closed_is_told(client_of, app):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rtcore_client.tasks import end
 from rtcore_client.transports import LinkLost
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rtcore_client.session import Session
     from rtcore_client.tasks import Tasks
     from rtcore_client.transports import Link
+
+#: Seconds: whatever the server says, no heart beats faster.
+QUICKEST: Final = 0.05
 
 
 class Carrier:
@@ -86,7 +89,7 @@ class Carrier:
         interval, timeout = options.heartbeat_interval, options.ping_timeout
         if welcome is not None:
             interval, timeout = min(interval, welcome.interval), min(timeout, welcome.timeout)
-        self._lose(link, await self._heartbeat.run(interval, timeout))
+        self._lose(link, await self._heartbeat.run(max(interval, QUICKEST), max(timeout, QUICKEST)))
 
     def _lose(self, link: Link, lost: LinkLost) -> None:
         if self._session.lose(link, lost):

@@ -174,7 +174,7 @@ class RealtimeClient:
             await self._say_goodbye()
         await self._carrier.release(self._session.link)
         self._session.outbox.fail(NotConnected("the client was closed"))
-        self._subscriptions.end_streams()
+        self._subscriptions.end()
         if connected:
             self._events.emit("disconnect", "bye")
         await self._tasks.cancel()
@@ -347,7 +347,7 @@ class RealtimeClient:
 
     async def _deliver(self) -> None:
         """Give callbacks what was received, one message after the other."""
-        while True:
+        while self._connector.state != "closed":
             await self._subscriptions.deliver(await self._session.inbox.get())
 
     def _rejoin(self) -> None:

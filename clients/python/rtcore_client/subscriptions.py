@@ -87,6 +87,11 @@ class Subscriptions:
             if subscription.is_stream:
                 subscription.end()
 
+    def end(self) -> None:
+        """No more messages for anybody; an async callback finishes the one that it is at."""
+        for subscription in tuple(self._all):
+            subscription.end()
+
     def enlist(self, subscription: Subscription) -> Callable[[], None]:
         """Add a subscription that was made elsewhere."""
         self._all.append(subscription)

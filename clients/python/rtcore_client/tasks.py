@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 _log = logging.getLogger("rtcore_client")
+
+#: Times that a task is cancelled, a second apart: a callback may swallow the first.
+PATIENCE: Final = 3
 
 
 class Tasks:
@@ -29,13 +32,21 @@ class Tasks:
         return task
 
     async def cancel(self) -> None:
-        """Cancel all and wait for their ends. The task that calls this is spared."""
-        current = asyncio.current_task()
-        while mine := [task for task in self._tasks if task is not current]:
+        """Cancel all and wait for their ends. The task that calls this is spared; one that will not end is left."""
+        for _ in range(PATIENCE):
+            mine = self._others()
+            if not mine:
+                break
             for task in mine:
                 task.cancel()
-            await asyncio.wait(mine)
-            await asyncio.sleep(0)  # their callbacks take them out of the set
+            await asyncio.wait(mine, timeout=1.0)
+        if left := self._others():
+            _log.error("these tasks do not end: %s", ", ".join(task.get_name() for task in left))
+        await asyncio.sleep(0)  # the callbacks of those that ended take them out of the set
+
+    def _others(self) -> list[asyncio.Task[Any]]:
+        current = asyncio.current_task()
+        return [task for task in self._tasks if task is not current and not task.done()]
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rtcore_client.endpoint import Endpoint
     from rtcore_client.options import ConnectionType
 
+#: Seconds; no server is obeyed for longer.
+ADVICE_MAX: Final = 3600.0
 #: Refusals of one request that say nothing about the session.
 _PASSING: Final = frozenset({"rate_limited", "too_many_requests", "timeout"})
 
@@ -67,10 +69,21 @@ class LinkLost(Exception):
             str(fields.get("code", "internal")),
             str(fields.get("reason", "")),
             number=number if isinstance(number, int) else 0,
-            retry_after=float(after) if isinstance(after, (int, float)) else None,
+            retry_after=advice(after),
             details=more,
         )
         return cls(refusal.code, refusal.reason, refusal=refusal)
+
+
+def advice(after: object) -> float | None:
+    """Return the seconds that a server advises to wait, if they can be meant; an hour at most.
+
+    >>> advice(2), advice("soon"), advice(1e9), advice(float("nan"))
+    (2.0, None, 3600.0, None)
+    """
+    if not isinstance(after, (int, float)) or not after >= 0:
+        return None
+    return min(float(after), ADVICE_MAX)
 
 
 @attrs.define

@@ -10,7 +10,7 @@ import aiohttp
 
 from rtcore.wire.control import Control
 from rtcore.wire.errors import WireError
-from rtcore_client.transports.base import LinkLost
+from rtcore_client.transports.base import LinkLost, advice
 
 if TYPE_CHECKING:
     from rtcore.spi.codec import Codec
@@ -87,7 +87,7 @@ async def refusal(response: aiohttp.ClientResponse, codec: Codec) -> LinkLost:
         return LinkLost(
             "NETWORK_ERROR",
             f"answered with {response.status}",
-            retry_after=float(after) if after.isdigit() else None,
+            retry_after=advice(float(after)) if after.isdecimal() else None,
             passing=response.status >= 500 or response.status in {408, 425, 429},
         )
     return LinkLost.by_server(fields)

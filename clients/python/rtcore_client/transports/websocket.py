@@ -16,7 +16,7 @@ import aiohttp
 from rtcore.wire.codes import CODES
 from rtcore.wire.format import COMPRESSED
 from rtcore_client.tasks import end
-from rtcore_client.transports.base import LinkLost
+from rtcore_client.transports.base import LinkLost, advice
 
 if TYPE_CHECKING:
     from rtcore_client.options import ConnectionType
@@ -192,4 +192,4 @@ def batches(items: Sequence[bytes], most: int, max_size: int) -> list[list[bytes
 
 
 def _seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and value.isdigit() else None
+    return advice(float(value)) if value is not None and value.isdecimal() else None
