@@ -63,8 +63,8 @@ export class Connector {
   private _since = 0;
   private _loss: LinkLost | undefined;
   private _climbing = false;
-  private _waiters: Deferred<void>[] = [];
-  private _wishes: Wish[] = [];
+  private _waiter: Deferred<void> | undefined;
+  private _wish: Wish | undefined;
   private _wake: () => void = () => {};
 
   constructor(
@@ -82,8 +82,7 @@ export class Connector {
   /** Resolves when the session is attached; begins to attach it if nobody does. */
   connect(): Promise<void> {
     if (this.state === "connected") return Promise.resolve();
-    const waiter = new Deferred<void>();
-    this._waiters.push(waiter);
+    const waiter = (this._waiter ??= new Deferred<void>());
     if (!this._running) {
       this._greeted = false;
       this._become("connecting");
@@ -107,20 +106,21 @@ export class Connector {
     this._chain.prefer(type);
     if (this.state !== "connected" || this.type === type) return;
     const done = new Deferred<void>();
-    this._wish({ order: [type], done });
+    this._want({ order: [type], done });
     await done.promise;
   }
 
   /** The server drains: attach again within so many milliseconds, wherever that leads. */
   move(within: number): void {
-    setTimeout(() => this._wish({ order: this._chain.order() }), this._settings.random() * within);
+    setTimeout(() => this._want({ order: this._chain.order() }), this._settings.random() * within);
   }
 
   /** The session's link has ended. */
   lost(lost: LinkLost): void {
     this._loss = lost;
     this.heartbeat.stop();
-    if (this._climbing) this.attacher.abort();
+    // The server ends the old link when it takes the new one's hello: its welcome is on the way.
+    if (this._climbing && !(lost.refusal && this._isOurs(lost.refusal))) this.attacher.abort();
     this._wake();
   }
 
@@ -190,10 +190,11 @@ export class Connector {
   private async _stay(): Promise<LinkLost> {
     const { climb, maxClimb } = this._settings.timing;
     for (let pause = climb; ; ) {
-      if (!this._loss && !this._wishes.length && !this._isClosed()) await this._until(this._backoff.around(pause));
+      if (!this._loss && !this._wish && !this._isClosed()) await this._until(this._backoff.around(pause));
       if (this._isClosed()) return new LinkLost("bye");
       if (this._loss) return this._left(this._loss);
-      const wish = this._wishes.shift() ?? { order: this._better() };
+      const wish: Wish = this._wish ?? { order: this._better() };
+      this._wish = undefined;
       if (!wish.order.length) continue;
       this._climbing = true;
       try {
@@ -259,7 +260,8 @@ export class Connector {
       this._greeted = true;
       this._watcher.attached(first);
     }
-    for (const waiter of this._waiters.splice(0)) waiter.resolve();
+    this._waiter?.resolve();
+    this._waiter = undefined;
   }
 
   /** The link is lost: tell, and remember what it says about its transport. */
@@ -269,15 +271,17 @@ export class Connector {
     if (!lost.refusal && this.type) this._chain.lost(this.type, Date.now() - this._since);
     this._broken = BROKEN_CODES.includes(lost.code) ? this._broken + 1 : 0;
     if (this._broken >= BROKEN) this.attacher.forget = true;
-    for (const wish of this._wishes.splice(0)) wish.done?.reject(new NetworkError(lost.reason));
+    this._want();
     this._watcher.disconnected(lost.code);
     return lost;
   }
 
-  private _wish(wish: Wish): void {
-    if (this.state !== "connected") return wish.done?.reject(new NetworkError("not connected"));
-    this._wishes.push(wish);
-    this._wake();
+  /** Wish for something else than what is wished now, or for nothing any more. */
+  private _want(wish?: Wish): void {
+    this._wish?.done?.reject(new NetworkError("given up"));
+    this._wish = wish;
+    if (this.state === "connected") this._wake();
+    else if (wish) this._want();
   }
 
   // -- ends ---------------------------------------------------------------------------------------------------------
@@ -319,9 +323,10 @@ export class Connector {
 
   /** Tell all who wait for a connection that there is none. False if nobody does. */
   private _refuse(error: Error): boolean {
-    const waiters = this._waiters.splice(0);
-    for (const waiter of waiters) waiter.reject(error);
-    return waiters.length > 0;
+    const waiter = this._waiter;
+    this._waiter = undefined;
+    waiter?.reject(error);
+    return !!waiter;
   }
 
   private _isClosed(): boolean {

@@ -27,6 +27,15 @@ export interface ErrorFacts {
   cause?: unknown;
 }
 
+/** Return what an error that came says beside its code and reason. */
+export function factsOf(fields: Readonly<Record<string, unknown>>): ErrorFacts {
+  const after = fields.retry_after;
+  return {
+    retryAfter: typeof after === "number" && after >= 0 ? after * 1000 : undefined,
+    details: asMap(fields.details),
+  };
+}
+
 /** The root of what the client throws and of what its `error` event carries. */
 export class RealtimeError extends Error {
   readonly retry: boolean;
@@ -39,20 +48,15 @@ export class RealtimeError extends Error {
     { retry = false, retryAfter, details = {}, cause }: ErrorFacts = {},
   ) {
     super(`${code}: ${reason}`, { cause });
-    this.name = new.target.errorName;
+    this.name = "RealtimeError";
     this.retry = retry;
     this.retryAfter = retryAfter;
     this.details = details;
   }
-
-  /** The class's name, which a minifier may not take away. */
-  static readonly errorName: string = "RealtimeError";
 }
 
 /** No transport reached the server. */
 export class NetworkError extends RealtimeError {
-  static override readonly errorName: string = "NetworkError";
-
   constructor(reason: string, facts: ErrorFacts = {}, code = "NETWORK_ERROR") {
     super(code, reason, { retry: true, ...facts });
   }
@@ -60,8 +64,6 @@ export class NetworkError extends RealtimeError {
 
 /** Every attempt failed. The client tries again on a slow timer, when the network comes back, and on `connect()`. */
 export class Suspended extends NetworkError {
-  static override readonly errorName = "Suspended";
-
   constructor(reason: string, facts: ErrorFacts = {}) {
     super(reason, facts, "suspended");
   }
@@ -69,7 +71,6 @@ export class Suspended extends NetworkError {
 
 /** The server answered and does not take the connection, or has ended the session. */
 export class Refused extends RealtimeError {
-  static override readonly errorName = "Refused";
   /** The close number; 0 if there is none. */
   readonly number: number;
   /** What the client does about it. */
@@ -85,23 +86,16 @@ export class Refused extends RealtimeError {
 
 /** The server answered a message with an error; `code` says which. */
 export class RequestError extends RealtimeError {
-  static override readonly errorName = "RequestError";
-
   /** Make one of the payload of an `error` message, whatever is in it. */
   static parse(payload: unknown): RequestError {
     const fields = asMap(payload);
-    return new RequestError(String(fields.code ?? "internal"), text(fields.reason), {
-      retry: fields.retry === true,
-      retryAfter: milliseconds(fields.retry_after),
-      details: asMap(fields.details),
-    });
+    const facts = { ...factsOf(fields), retry: fields.retry === true };
+    return new RequestError(text(fields.code) ?? "internal", text(fields.reason), facts);
   }
 }
 
 /** Sent, not confirmed, and the session is gone: nobody knows whether it has run. `idempotent` sends it again. */
 export class UnknownOutcome extends RealtimeError {
-  static override readonly errorName = "UnknownOutcome";
-
   constructor(readonly messages: readonly Message[]) {
     super(
       "unknown_outcome",
@@ -110,37 +104,25 @@ export class UnknownOutcome extends RealtimeError {
   }
 }
 
-/** No answer, or no room to send, within the time given. */
-export class TimeoutError extends RealtimeError {
-  static override readonly errorName = "TimeoutError";
+/** Make a class of errors after which the same again may succeed. */
+const passing = (code: string) =>
+  class extends RealtimeError {
+    constructor(reason: string) {
+      super(code, reason, { retry: true });
+    }
+  };
 
-  constructor(reason: string) {
-    super("timeout", reason, { retry: true });
-  }
-}
+/** No answer, or no room to send, within the time given. */
+export class TimeoutError extends passing("timeout") {}
 
 /** As many messages wait as may. */
-export class QueueFull extends RealtimeError {
-  static override readonly errorName = "QueueFull";
-
-  constructor(reason: string) {
-    super("queue_full", reason, { retry: true });
-  }
-}
+export class QueueFull extends passing("queue_full") {}
 
 /** The client is closed, or was never connected. */
-export class NotConnected extends RealtimeError {
-  static override readonly errorName = "NotConnected";
-
-  constructor(reason: string) {
-    super("not_connected", reason, { retry: true });
-  }
-}
+export class NotConnected extends passing("not_connected") {}
 
 /** A callback threw. The client goes on; `cause` is what it threw. */
 export class CallbackError extends RealtimeError {
-  static override readonly errorName = "CallbackError";
-
   constructor(cause: unknown) {
     super("callback_failed", String(cause), { cause });
   }
@@ -154,9 +136,4 @@ export function asMap(value: unknown): Readonly<Record<string, unknown>> {
 /** Return the text that a value is; `undefined` if it is none. */
 export function text(value: unknown): string | undefined {
   return typeof value === "string" && value ? value : undefined;
-}
-
-/** Return seconds, as on the wire, in milliseconds; `undefined` if they are none. */
-export function milliseconds(seconds: unknown): number | undefined {
-  return typeof seconds === "number" && seconds >= 0 ? seconds * 1000 : undefined;
 }

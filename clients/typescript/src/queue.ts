@@ -11,7 +11,7 @@ import type { Priority } from "./wire/message.js";
  * that is less urgent than itself; if there is none, it is refused.
  */
 export class PriorityMessageQueue<M extends { readonly priority?: Priority } = { readonly priority?: Priority }> {
-  private readonly _lanes: Lanes<{ readonly priority: Priority; readonly message: M }>;
+  private readonly _lanes: Lanes<M>;
 
   /**
    * @param maxSize messages held at most.
@@ -29,8 +29,8 @@ export class PriorityMessageQueue<M extends { readonly priority?: Priority } = {
   }
 
   /** Look at everything, by priority, oldest first, without taking it. */
-  *[Symbol.iterator](): IterableIterator<M> {
-    for (const one of this._lanes) yield one.message;
+  [Symbol.iterator](): IterableIterator<M> {
+    return this._lanes[Symbol.iterator]();
   }
 
   /**
@@ -39,14 +39,13 @@ export class PriorityMessageQueue<M extends { readonly priority?: Priority } = {
    * @throws QueueFull: nothing here is less urgent.
    */
   enqueue(message: M): void {
-    const entry = { priority: message.priority ?? "normal", message };
-    const victim = this._lanes.append(entry);
-    if (victim === entry) throw new QueueFull(`${this.maxSize} messages wait, none of them less urgent`);
-    if (victim) this._dropped(victim.message);
+    const victim = this._lanes.append(message);
+    if (victim === message) throw new QueueFull(`${this.maxSize} messages wait, none of them less urgent`);
+    if (victim) this._dropped(victim);
   }
 
   /** Take the next message; `undefined` if there is none. */
   dequeue(): M | undefined {
-    return this._lanes.popleft()?.message;
+    return this._lanes.popleft();
   }
 }

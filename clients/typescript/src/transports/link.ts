@@ -7,7 +7,7 @@
  * when it no longer is. After `close` it calls nothing any more.
  */
 
-import { asMap, milliseconds, Refused, text } from "../errors.js";
+import { factsOf, Refused, text } from "../errors.js";
 import type { ConnectionType, Settings } from "../options.js";
 import type { Outgoing } from "../outgoing.js";
 import type { Codec, Data } from "../wire/format.js";
@@ -35,11 +35,11 @@ export class LinkLost {
 
   /** Make one of what the server said: the fields of a `close` or of a refusal. */
   static byServer(fields: Readonly<Record<string, unknown>>): LinkLost {
-    const details = { ...asMap(fields.details), ...("attach" in fields && { attach: fields.attach }) };
-    const refusal = new Refused(String(fields.code ?? "internal"), text(fields.reason), {
+    const facts = factsOf(fields);
+    const refusal = new Refused(text(fields.code) ?? "internal", text(fields.reason), {
+      ...facts,
       number: Number(fields.number) || 0,
-      retryAfter: milliseconds(fields.retry_after),
-      details,
+      details: "attach" in fields ? { ...facts.details, attach: fields.attach } : facts.details,
     });
     return new LinkLost(refusal.code, refusal.reason, refusal);
   }

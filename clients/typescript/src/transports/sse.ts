@@ -107,7 +107,7 @@ export class SseLink implements Link {
         if (!signal.aborted) await this._context.frame(frame);
       }
     };
-    // biome-ignore lint/suspicious/noPrototypeBuiltins: whether the platform can stream, not whether a body is there
+    // Whether the platform can stream at all, not whether this answer has a body.
     if (this._context.settings.fetch || "body" in Response.prototype) {
       const response = await post(this._context, "sse", hello, this.codec, { signal });
       const kind = response.headers.get("Content-Type") ?? "nothing";

@@ -13,35 +13,25 @@
 /** What a client does after a close. */
 export type Next = "resume" | "afresh" | "stop";
 
-/** Close numbers by name (RFC 6455, section 7.4.2: the private range). */
-export const NUMBERS: Readonly<Record<string, number>> = {
-  going_away: 4000,
-  ping_timeout: 4001,
-  slow_consumer: 4002,
-  server_full: 4003,
-  too_many_greetings: 4004,
-  hello_timeout: 4005,
-  internal: 4006,
-  too_many_attaches: 4007,
-  stale_attach: 4008,
-  stale_poll: 4009,
-  credentials_expired: 4010,
-  session_expired: 4100,
-  unknown_session: 4101,
-  malformed_frame: 4102,
-  session_closed: 4103,
-  evicted: 4104,
-  superseded: 4200,
-  unauthenticated: 4201,
-  forbidden: 4202,
-  kicked: 4203,
-  unsupported_version: 4204,
-  bad_hello: 4205,
-  unsupported_codec: 4206,
-  origin_refused: 4207,
-  message_too_big: 4208,
-  bye: 4209,
-};
+/** The names of each range (RFC 6455, section 7.4.2: private); the place in the list is the number. */
+const RANGES: readonly (readonly [number, string])[] = [
+  [
+    4000,
+    "going_away ping_timeout slow_consumer server_full too_many_greetings hello_timeout internal too_many_attaches " +
+      "stale_attach stale_poll credentials_expired",
+  ],
+  [4100, "session_expired unknown_session malformed_frame session_closed evicted"],
+  [
+    4200,
+    "superseded unauthenticated forbidden kicked unsupported_version bad_hello unsupported_codec origin_refused " +
+      "message_too_big bye",
+  ],
+];
+
+/** Close numbers by name. */
+export const NUMBERS: Readonly<Record<string, number>> = Object.fromEntries(
+  RANGES.flatMap(([first, names]) => names.split(" ").map((name, n) => [name, first + n])),
+);
 
 /** Say what a close number means for a client, also for numbers that no table knows. */
 export function afterClose(number: number): Next {

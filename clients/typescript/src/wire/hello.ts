@@ -53,25 +53,17 @@ export interface Welcome {
 export function parseWelcome(fields: Readonly<Record<string, unknown>>): Welcome {
   const read = reader(fields);
   const beat = reader(read("heartbeat", {}, {}));
-  const welcome: Welcome = {
-    session: read("session", ""),
-    secret: read("secret", ""),
-    attach: read("attach", 0),
-    resumed: read("resumed", false),
-    received: read("received", 0),
-    lost: read("lost", 0, 0),
-    rooms: read("rooms", false, false),
-    codec: read("codec", "", "json"),
-    batch: read("batch", false, false),
-    node: read("node", "", ""),
-    heartbeat: { interval: beat("interval", 0, 30), timeout: beat("timeout", 0, 5) },
-    limits: read("limits", {}, {}),
-    ttl: read("ttl", 0, 120),
-  };
-  if (fields.reason != null) welcome.reason = read("reason", "");
-  if (fields.compress != null) welcome.compress = read("compress", "");
-  return welcome;
+  const welcome = { heartbeat: { interval: beat("interval", 0, 30), timeout: beat("timeout", 0, 5) } };
+  for (const [key, example] of Object.entries(NEEDED)) Object.assign(welcome, { [key]: read(key, example) });
+  for (const [key, usual] of Object.entries(USUAL)) Object.assign(welcome, { [key]: read(key, usual, usual) });
+  for (const key of ["reason", "compress"]) if (fields[key] != null) Object.assign(welcome, { [key]: read(key, "") });
+  return welcome as Welcome;
 }
+
+/** What a welcome must have, by example. */
+const NEEDED = { session: "", secret: "", attach: 0, resumed: false, received: 0 };
+/** What it may leave out, with what is meant then. */
+const USUAL = { lost: 0, rooms: false, codec: "json", batch: false, node: "", limits: {}, ttl: 120 };
 
 /** Return what reads one field after the other: of the type of an example, with a default if there may be none. */
 function reader(fields: Readonly<Record<string, unknown>>) {

@@ -10,8 +10,8 @@ import { PRIORITIES, type Priority } from "./message.js";
 /** Messages taken from high, normal and low in one round, while each has some. */
 const WEIGHTS = [0, 4, 2, 1];
 
-/** A bounded priority queue. */
-export class Lanes<M extends { readonly priority: Priority }> {
+/** A bounded priority queue. What has no priority is `normal`. */
+export class Lanes<M extends { readonly priority?: Priority }> {
   length = 0;
   private readonly _lanes: M[][] = PRIORITIES.map(() => []);
   private _turn = 1;
@@ -31,7 +31,7 @@ export class Lanes<M extends { readonly priority: Priority }> {
    * @returns what had to go, which is the message itself if nothing that waits is less urgent.
    */
   append(message: M): M | undefined {
-    const lane = PRIORITIES.indexOf(message.priority);
+    const lane = PRIORITIES.indexOf(message.priority ?? "normal");
     let victim: M | undefined;
     if (this.length >= this.limit) {
       const least = this._lanes.findLastIndex((held) => held.length);

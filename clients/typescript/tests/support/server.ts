@@ -1,0 +1,137 @@
+/** A real server in a process of its own, and a network between it and a client that can be cut. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { type AddressInfo, createServer, type Server, type Socket, connect as tcp } from "node:net";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../../../../.venv/bin/rtcore", import.meta.url));
+
+/** `rtcore serve` with every plugin but those for people. Options are as on the command line. */
+export class RealServer {
+  private constructor(
+    private readonly process: ChildProcess,
+    readonly port: number,
+    private readonly options: readonly string[],
+  ) {}
+
+  static async start(port = 0, ...options: string[]): Promise<RealServer> {
+    if (!existsSync(PROGRAM)) throw new Error("no rtcore in .venv: `make install` comes first");
+    const quiet = ["disabled=otel,playground", "rate_limit_per_second=0", "drain_time=0.2"];
+    const sets = [...quiet, ...options].flatMap((option) => ["--set", option]);
+    const child = spawn(PROGRAM, ["serve", "--port", String(port), ...sets]);
+    let said = "";
+    const found = await new Promise<number>((resolve, reject) => {
+      const hear = (data: Buffer) => {
+        said += data;
+        const ready = /ready at http:\/\/[\d.]+:(\d+)/.exec(said);
+        if (ready) resolve(Number(ready[1]));
+      };
+      child.stdout.on("data", hear);
+      child.stderr.on("data", hear);
+      child.on("exit", () => reject(new Error(said)));
+    });
+    return new RealServer(child, found, options);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/rt`;
+  }
+
+  /** End it at once, as a crash would. */
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode) return;
+    const gone = once(this.process, "exit");
+    this.process.kill(signal);
+    await gone;
+  }
+
+  /** Start another one in the same place. */
+  again(): Promise<RealServer> {
+    return RealServer.start(this.port, ...this.options);
+  }
+}
+
+/** A TCP proxy that is as bad as a network. */
+export class Network {
+  /** Paths that are answered with 403. */
+  readonly blocked = new Set<string>();
+  /** Paths whose requests are taken and never answered. */
+  readonly hanging = new Set<string>();
+  /** Bytes of a new connection, both ways together, after which it is cut. */
+  cutAfter: (() => number) | undefined;
+  cuts = 0;
+  private readonly sockets = new Set<Socket>();
+  private readonly server: Server;
+
+  private constructor(private readonly target: number) {
+    this.server = createServer((near) => this.carry(near));
+  }
+
+  static async start(target: number): Promise<Network> {
+    const proxy = new Network(target);
+    await new Promise<void>((done) => proxy.server.listen(0, "127.0.0.1", done));
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/rt`;
+  }
+
+  /** Cut everything that is open, in the middle of whatever it carries. */
+  cut(): void {
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  stop(): void {
+    this.cut();
+    this.server.close();
+  }
+
+  private carry(near: Socket): void {
+    near.once("data", (first) => {
+      const path = /^\w+ ([^ ?]+)/.exec(first.toString("latin1"))?.[1] ?? "";
+      if (this.blocked.has(path))
+        return near.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      if (this.hanging.has(path)) return undefined;
+      const far = tcp(this.target, "127.0.0.1");
+      let left = this.cutAfter?.() ?? Number.POSITIVE_INFINITY;
+      const pass = (data: Buffer, to: Socket) => {
+        if (data.length < left) to.write(data);
+        else if (left > 0) {
+          // What was passed on before the cut arrives; the bytes after it never will.
+          this.cuts++;
+          to.end(data.subarray(0, left));
+          (to === near ? far : near).destroy();
+        }
+        left -= data.length;
+      };
+      pass(first, far);
+      near.on("data", (data) => pass(data, far));
+      far.on("data", (data) => pass(data, near));
+      this.keep(far, near);
+      return undefined;
+    });
+    this.keep(near);
+  }
+
+  private keep(socket: Socket, other?: Socket): void {
+    this.sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      this.sockets.delete(socket);
+      other?.end();
+    });
+    other?.on("close", () => socket.end());
+  }
+}
+
+/** Wait until something is so. */
+export async function until(condition: () => unknown, within = 15_000, what = condition.toString()): Promise<void> {
+  const end = Date.now() + within;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`not within ${within} ms: ${what}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
