@@ -17,12 +17,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, async_playwright
 
-from tests.browser.playground import Playground
+from tests.browser.playground import ELSEWHERE, Playground
 from tests.browser.proxy import Proxy
 
 HERE = Path(__file__).parent
-#: A host that is not localhost, so that a page of it over plain HTTP is no secure context.
-ELSEWHERE = "rtcore.test"
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -36,7 +34,6 @@ FLAGS = [
 ]
 READY = re.compile(r"ready at (http://[\d.]+:\d+)")
 
-Start = Callable[..., Awaitable[str]]
 Open = Callable[..., Awaitable[Playground]]
 
 
@@ -48,12 +45,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Server:
-    """A server in a process of its own."""
+    """A server in a process of its own. `reading` takes what it writes until it ends."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str, output: list[str]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, url: str, reading: asyncio.Task[None]) -> None:
         self.process = process
         self.url = url
-        self.output = output
+        self.reading = reading
 
     @property
     def port(self) -> int:
@@ -67,6 +64,7 @@ class Server:
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
+        await self.reading
 
 
 async def start_server(*arguments: str) -> Server:
@@ -86,10 +84,8 @@ async def start_server(*arguments: str) -> Server:
         if not url.done():
             url.set_exception(RuntimeError("".join(output)))
 
-    server = Server(process, "", output)
-    server.reading = asyncio.create_task(read(process.stdout))  # type: ignore[attr-defined]  # kept alive with it
-    server.url = await asyncio.wait_for(url, 20)
-    return server
+    reading = asyncio.create_task(read(process.stdout), name="read the server")
+    return Server(process, await asyncio.wait_for(url, 20), reading)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

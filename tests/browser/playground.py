@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
+#: A host that is not localhost, so that a page of it over plain HTTP is no secure context.
+ELSEWHERE = "rtcore.test"
 NAMES = {"websocket": "WebSocket", "sse": "SSE", "polling": "polling"}
 
 

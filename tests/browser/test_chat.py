@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import ELSEWHERE
+from tests.browser.playground import ELSEWHERE
 
 
 @pytest.mark.parametrize("transport", ["websocket", "sse", "polling"])
