@@ -76,9 +76,7 @@ class PicowsLink(WSListener):
         """Write a close frame behind what was written, and wait a little for the peer's."""
         if self._closing is not None:
             return
-        self._closing = (code, reason)
-        self._plain = False
-        self._inbox = None
+        self._shut(code, reason)
         ws = self._ws
         if ws is not None:
             # picows counts it as the one close that it sends.
@@ -181,9 +179,7 @@ class PicowsLink(WSListener):
             self.connection.close("message_too_big", reason)
             return
         self._code = "malformed_frame"
-        self._closing = (number, reason)
-        self._plain = False
-        self._inbox = None
+        self._shut(number, reason)
         self._end()
 
     # -- what is rare --------------------------------------------------------------------------------------
@@ -230,6 +226,12 @@ class PicowsLink(WSListener):
         self.close(number, "")
         if self._tcp is not None:
             self._tcp.close()
+
+    def _shut(self, number: int, reason: str) -> None:
+        """Nothing that arrives from here on counts; what was held back was not counted, and comes again on a resume."""
+        self._closing = (number, reason)
+        self._plain = False
+        self._inbox = self._held = None
 
     def _end(self) -> None:
         """Nothing is written after a close frame; the peer has `close_timeout` seconds to answer it."""

@@ -44,6 +44,11 @@ def headers(request: web.Request) -> dict[str, str]:
     return answer
 
 
+def gone(request: web.Request) -> bool:
+    """Whether the client left while something else was waited for."""
+    return request.transport is None or request.transport.is_closing()
+
+
 def accept(key: str) -> str:
     """Return the proof that the key was read (section 4.2.2).
 

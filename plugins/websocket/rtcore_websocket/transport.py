@@ -117,8 +117,10 @@ class WebSocketTransport:
         answer = opening.headers(request)
         handshake = handshake_of(request, self.name)
         identity = await self._identity(handshake)
-        if request.transport is None or request.transport.is_closing():
-            raise ConnectionResetError("the client left while it was asked who it is")
+        if opening.gone(request):
+            return web.Response(
+                status=499, reason="Client Closed Request"
+            )  # nobody reads it but the access log
         if self._settings.data_path == "aiohttp":
             return await self._on_aiohttp(request, handshake, identity)
         return await self._on_picows(request, answer, handshake, identity)
@@ -145,12 +147,13 @@ class WebSocketTransport:
         self._links.add(one)
         try:
             await answer.prepare(request)
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the client left before its answer")
-            hand_over(request, one, max_frame=self.limit)
+            if not opening.gone(request):
+                hand_over(request, one, max_frame=self.limit)
+                return answer
         except BaseException:
             one.lost()
             raise
+        one.lost()
         return answer
 
     async def _on_aiohttp(

@@ -6,11 +6,12 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 import os
 import ssl
 import struct
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -233,9 +234,20 @@ def echo(payload: Any) -> Any:
     return payload
 
 
+def waiting(gate: asyncio.Event) -> Any:
+    """A handler that echoes when the gate is open."""
+
+    async def wait(payload: Any) -> Any:
+        await gate.wait()
+        return payload
+
+    return wait
+
+
 @asynccontextmanager
 async def serving(*plugins: object, tls: Tls | None = None, **settings: Any) -> AsyncIterator[Server]:
-    """Run a server: `http`, `websocket` and `top` are settings."""
+    """Run a server. Keywords are settings; `handlers`: of messages that are answered when an event is set."""
+    handlers: dict[str, asyncio.Event] = settings.pop("handlers", {})
     http = {"port": 0, **settings.pop("http", {})}
     if tls is not None:
         http |= {"tls_certificate": str(tls.certificate), "tls_key": str(tls.key)}
@@ -243,12 +255,22 @@ async def serving(*plugins: object, tls: Tls | None = None, **settings: Any) -> 
     given = {"http": http, "websocket": websocket, **settings}
     app = App(given, plugins=[rtcore_http, rtcore_websocket, PlainCodec(), *plugins])
     app.handler("echo")(echo)
+    for name, gate in handlers.items():
+        app.handler(name)(waiting(gate))
     async with app:
         server = Server(app, tls)
         try:
             yield server
         finally:
             await server.leave()
+
+
+@pytest.fixture(autouse=True)
+def no_errors_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a client does is no error of the server."""
+    yield
+    errors = [record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not errors
 
 
 @pytest.fixture(scope="session")

@@ -151,3 +151,40 @@ async def test_a_bomb_is_refused_by_its_code(ws: Any) -> None:
         assert (name, fields["code"]) == ("close", "message_too_big")
         assert (await client.closed()).number == 4208
         await server.bystander_is_well()
+
+
+@pytest.mark.parametrize("data_path", ["picows", "aiohttp"])
+async def test_small_messages_beyond_what_handlers_take_wait_and_none_is_refused(
+    ws: Any, data_path: str
+) -> None:
+    gate = asyncio.Event()
+    async with ws.serving(
+        websocket={"data_path": data_path}, message_buffer_size=2000, handlers={"slow": gate}
+    ) as server:
+        client = await server.ready()
+        messages = [ws.text({"type": "slow", "id": str(n), "payload": n}) for n in range(1000)]
+        messages.insert(500, ws.masked(9, b"in between"))
+        await client.send(b"".join(messages))
+        await asyncio.sleep(0.05)
+        gate.set()
+        replies = []
+        while len(replies) < 1000:
+            frame = await client.frame()
+            if frame.opcode == 10:
+                assert frame.payload == b"in between"
+            elif isinstance(item := frame.item(), dict):
+                replies.append((item["type"], item["re"], item["payload"]))
+        assert replies == [("reply", str(n), n) for n in range(1000)]
+
+
+async def test_a_close_behind_messages_that_wait_is_answered_after_them(ws: Any) -> None:
+    gate = asyncio.Event()
+    async with ws.serving(handlers={"slow": gate}) as server:
+        client = await server.ready()
+        messages = [ws.text({"type": "slow", "id": str(n)}) for n in range(100)]
+        await client.send(b"".join(messages) + ws.masked(8, b"\x03\xe8"))
+        await asyncio.sleep(0.05)
+        gate.set()
+        assert (await client.closed()).number == 1000
+        assert server.app.manager.get_metrics().messages_received == 100
+        await server.until(lambda: not server.transport._links)
