@@ -170,11 +170,16 @@ class App:
         return task
 
     def observe(self, hook: str, **facts: Any) -> None:
-        """Tell the observers. One that raises is logged; it changes nothing for anybody else."""
-        try:
-            getattr(self._hooks.hook, hook)(app=self, **facts)
-        except Exception:  # noqa: BLE001 - an observer only looks on
-            _log.exception("an observer of %s failed", hook)
+        """Tell the observers. One that raises is logged; it changes nothing for anybody else.
+
+        pluggy's own call would end with the first that raises, and the rooms would never hear that a session is over.
+        """
+        facts["app"] = self
+        for impl in reversed(getattr(self._hooks.hook, hook).get_hookimpls()):
+            try:
+                impl.function(*[facts[name] for name in impl.argnames])
+            except Exception:  # noqa: BLE001 - an observer only looks on
+                _log.exception("the observer of %s in plugin %r failed", hook, impl.plugin_name)
 
     # -- life ------------------------------------------------------------------------------------------
 
@@ -232,6 +237,8 @@ class App:
                 if phase is hooks.Phase.TRANSPORTS:
                     for transport in self.registry.transports.values():
                         stack.push_async_callback(transport.stop)
+                        # Before any of them stops: the first may have connections when the second fails to start.
+                        stack.callback(self.manager.stop)
                         await transport.start(self)
                 for context in phases[phase]:
                     await stack.enter_async_context(context)
@@ -245,12 +252,12 @@ class App:
         if stack is None:
             return
         self.manager.draining = True
-        for transport in self.registry.transports.values():
-            await transport.stop_accepting()
-        self.manager.stop()
-        # One turn of the loop, so that what was written reaches the sockets before they are closed.
-        await asyncio.sleep(0)
-        await stack.aclose()
+        async with stack:
+            for transport in self.registry.transports.values():
+                await transport.stop_accepting()
+            self.manager.stop()
+            # One turn of the loop, so that what was written reaches the sockets before they are closed.
+            await asyncio.sleep(0)
         _log.info("stopped")
 
     async def drain(self, within: float | None = None) -> None:
@@ -314,7 +321,8 @@ class App:
             _log.error("task %r failed", task.get_name(), exc_info=task.exception())
 
     async def _end_tasks(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # More than once: what a task does when it is cancelled may begin another one. Not the task that stops the app.
+        while tasks := self._tasks - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import Rejected
-from rtcore.wire.codes import CODES
+from rtcore.wire.codes import CODES, closes
 from rtcore.wire.control import VERSION, Control, Undecodable
 from rtcore.wire.errors import AttachRefusedError, BadControlError, TooBigError, WireError
 from rtcore.wire.format import COMPRESSED, Format, unpack
@@ -31,8 +32,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rtcore.connection")
 
-#: Frames held while an authenticator thinks.
+#: Frames held while an authenticator thinks; and never more bytes of them than one message may have.
 HELD_MAX: Final = 32
+
+
+class Unread(IntFlag):
+    """Why a client is not read. Each has an owner; the client is read again when none of them holds it."""
+
+    CHECKING = 1  # an authenticator thinks about its hello
+    HANDLERS = 2  # too many messages wait for its handlers
+    REPLAYS = 4  # what it sends again is faster than the limiter
+    CROWD = 8  # it publishes faster than its messages can be flushed
+    ANSWERS = 16  # it asks, and does not read the answers
 
 
 class Connection:
@@ -43,8 +54,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_checking", "_closing", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form", "handshake",
-        "heard", "identity", "link", "manager", "paused", "session",
+        "__weakref__", "_checking", "_closing", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form",
+        "handshake", "heard", "identity", "link", "manager", "paused", "session", "unread",
     )  # fmt: skip
 
     def __init__(self, manager: RealtimeManager, link: Link, handshake: Handshake, codec: Codec) -> None:
@@ -59,28 +70,30 @@ class Connection:
         self.attach = 0
         self.heard = True
         self.paused = False
+        self.unread = 0
         self.ended = False
         self._one_way = bool(handshake.extra.get("one_way"))
         self._checking = False
         self._closing = False
-        self._held: list[bytes] | None = None
+        self._held: list[bytes | Sequence[Item]] | None = None
 
     # -- what the transport says -----------------------------------------------------------------------
 
     def receive(self, frame: bytes) -> None:
         """Take one frame, without the transport's framing. Never raises; a bad frame ends in a coded close."""
         self.heard = True
-        self.manager.counters.bytes_received += len(frame)
         session = self.session
         if session is None:
             self._greet(frame)
             return
+        size = len(frame)
+        self.manager.counters.bytes_received += size
         if session.connection is not self:
             # The server's fence: a closed or superseded transport may still deliver. Nothing of it counts.
             self.manager.counters.drop("fenced")
             return
         try:
-            if not frame or frame[0] == COMPRESSED or len(frame) > self.manager.max_message_size:
+            if not frame or frame[0] == COMPRESSED or size > self.manager.max_message_size:
                 items = unpack(frame, self.codec, self.compressor, max_size=self.manager.max_message_size)
             else:
                 items = self.codec.decode(frame)
@@ -90,8 +103,12 @@ class Connection:
         if not session.confirmed:
             session.confirm_attach()
         for item in items:
-            if item.__class__ is Message:
-                session.receive(item, len(frame))
+            if session.connection is not self:
+                # What came before it in this frame has ended the session, or given up this connection.
+                self.manager.counters.drop("fenced")
+            elif item.__class__ is Message:
+                session.receive(item, size)
+                size = 0
             else:
                 self._rare(session, item)
 
@@ -104,8 +121,14 @@ class Connection:
     def resume(self) -> None:
         """The transport's write buffer has drained."""
         self.paused = False
+        self.read_again(Unread.ANSWERS)
         if self.session is not None:
             self.session.catch_up(self)
+
+    @property
+    def open(self) -> bool:
+        """The transport is there, and nobody has closed it."""
+        return not (self.ended or self._closing)
 
     def lost(self, code: str = "going_away") -> None:
         """The transport connection is gone. Again is harmless."""
@@ -117,10 +140,11 @@ class Connection:
 
     # -- request-based transports: POST upstream and polls ------------------------------------------------
 
-    def receive_from(self, start: int, items: Sequence[Item]) -> int:
+    def receive_from(self, start: int, items: Sequence[Item], *, size: int = 0) -> int:
         """Take the items of a POST whose first message is the client's message number `start` (from 0).
 
         What is known already is skipped and counted as a duplicate: a POST whose answer was lost comes twice.
+        `size` is the bytes of its body, for the metrics.
 
         Returns:
             How many messages the server has received in all, for the answer's `ack`.
@@ -132,6 +156,7 @@ class Connection:
         if session is None or not session.hears(self):
             raise Rejected("superseded")
         self.heard = True
+        self.manager.counters.bytes_received += size
         if not session.confirmed:
             session.confirm_attach()
         messages = sum(1 for item in items if not isinstance(item, Control))
@@ -145,7 +170,9 @@ class Connection:
         if skip:
             self.manager.counters.drop("duplicate", skip)
         for item in items:
-            if isinstance(item, Control):
+            if not session.hears(self):
+                self.manager.counters.drop("fenced")
+            elif isinstance(item, Control):
                 self._control(session, item)
             elif skip:
                 skip -= 1
@@ -177,6 +204,24 @@ class Connection:
 
     # -- what the kernel says ------------------------------------------------------------------------------
 
+    def stop_reading(self, why: int) -> None:
+        """Do not read this client until `read_again` is called for the same reason."""
+        if not self.unread:
+            self.link.pause_reading()
+        self.unread |= why
+
+    def read_again(self, why: int) -> None:
+        """One reason not to read this client is gone. Harmless if it was none."""
+        if self.unread & why:
+            self.unread &= ~why
+            if not self.unread and not self.ended:
+                self.link.resume_reading()
+
+    def give_up(self, code: str) -> None:
+        """Close, and do not wait for the transport to say that it is gone; the session waits for another one."""
+        self.close(code)
+        self.lost(code)
+
     def control(self, name: str, fields: dict[str, Any]) -> None:
         """Write one control item now."""
         if not self.ended and not self._closing:
@@ -195,9 +240,11 @@ class Connection:
         self.link.close(row.number, code)
 
     def refuse(self, refusal: Rejected) -> None:
-        """Close with what a `Rejected` says."""
+        """Close with what a `Rejected` says; an application's own code travels as `forbidden`."""
+        if not self.open:
+            return
         self.manager.counters.refuse(refusal.code)
-        code = refusal.code if refusal.row.number else "forbidden"
+        code = refusal.code if closes(refusal.code) else "forbidden"
         self.close(code, refusal.reason, retry_after=refusal.retry_after)
 
     # -- greeting --------------------------------------------------------------------------------------------
@@ -206,8 +253,9 @@ class Connection:
         if self.ended or self._closing:
             return
         if self._checking:
-            self._hold(frame)
+            self._hold(frame, len(frame))
             return
+        self.manager.counters.bytes_received += len(frame)
         try:
             items = unpack(frame, self.codec, None, max_size=self.manager.max_message_size)
             first = items[0] if items else None
@@ -225,55 +273,54 @@ class Connection:
             self.refuse(refusal)
         else:
             self.greet(hello)
-            if len(items) > 1 and not self.ended:
-                self._take_rest(items[1:], frame)
+            if len(items) > 1:
+                self._take_rest(items[1:])
 
     def greet(self, hello: Hello) -> None:
         """Take a hello, as parsed. Transports whose client cannot say it itself call this for it."""
         self._checking = True
         self.manager.greeter.take_hello(self, hello)
 
-    def _take_rest(self, rest: Sequence[Item], frame: bytes) -> None:
+    def _take_rest(self, rest: Sequence[Item]) -> None:
         """Items that came in one frame with the hello."""
-        if self.session is None:
-            # The authenticator is still thinking: the codec joins again what it has cut.
-            self._hold(frame)
+        session = self.session
+        if session is None:
+            if self.open:  # the authenticator is still thinking
+                self._hold(rest, 0)
             return
         for item in rest:
-            if isinstance(item, Message):
-                self.session.receive(item, 0)
-            else:
-                self._rare(self.session, item)
+            if session.hears(self):
+                self._rare(session, item)
 
-    def _hold(self, frame: bytes) -> None:
-        held = self._held
-        if held is None:
-            held = self._held = []
-        if len(held) >= HELD_MAX:
-            self.refuse(Rejected("bad_hello", f"more than {HELD_MAX} frames before the welcome"))
+    def _hold(self, held: bytes | Sequence[Item], size: int) -> None:
+        if self._held is None:
+            self._held = []
+        size += sum(len(frame) for frame in self._held if isinstance(frame, bytes))
+        if len(self._held) >= HELD_MAX or size > self.manager.max_message_size:
+            self.refuse(
+                Rejected("bad_hello", f"more than {HELD_MAX} frames, or too large ones, before the welcome")
+            )
             return
-        held.append(frame)
-        self.link.pause_reading()
+        self._held.append(held)
+        self.stop_reading(Unread.CHECKING)
 
     def attached(self, session: Session, attach: int) -> None:
         """The manager has given this connection a session; frames that were held follow."""
         self.session, self.attach, self._checking = session, attach, False
+        if session.unread:
+            self.stop_reading(session.unread)
 
     def release(self) -> None:
-        """Take the frames that came while an authenticator was thinking."""
+        """Take what came while an authenticator was thinking."""
         held, self._held = self._held, None
-        if held is None:
-            return
-        for frame in held:
-            if self.session is not None and not self.ended:
-                items = unpack(frame, self.codec, self.compressor, max_size=self.manager.max_message_size)
-                first = items[0] if items else None
-                if isinstance(first, Control) and first.name == "hello":
-                    self._take_rest(items[1:], frame)
-                else:
-                    self.receive(frame)
-        if not self.ended:
-            self.link.resume_reading()
+        for frame in held or ():
+            if self.session is None or self.ended:
+                break
+            if isinstance(frame, bytes):
+                self.receive(frame)
+            else:
+                self._take_rest(frame)
+        self.read_again(Unread.CHECKING)
 
     # -- what is rare ------------------------------------------------------------------------------------------
 
@@ -285,6 +332,9 @@ class Connection:
     def _rare(self, session: Session, item: Item) -> None:
         if isinstance(item, Control):
             self._control(session, item)
+            if self.paused and item.name != "ack":
+                # Answers to control wait in no lane: a client that does not read them is not read either.
+                self.stop_reading(Unread.ANSWERS)
         elif isinstance(item, Undecodable):
             session.receive_undecodable(item)
         else:

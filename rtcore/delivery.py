@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
+
+from rtcore.connection import Unread
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -46,13 +48,14 @@ class Flusher:
 
     __slots__ = (
         "_batch_interval", "_bulk", "_data", "_due", "_form", "_held", "_hot", "_last", "_loop", "_paused",
-        "_scheduled",
+        "_releasing", "_scheduled",
     )  # fmt: skip
 
     def __init__(self, *, batch_interval: float = 0.1) -> None:
         self._batch_interval = batch_interval
         self._held: dict[Session, None] = {}
         self._due = False
+        self._releasing = False
         self._paused: dict[Connection, None] = {}
         self._hot: list[Session] = []
         self._bulk: deque[Session] = deque()
@@ -63,8 +66,13 @@ class Flusher:
         self._data = b""
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Bind to the loop that writes happen in."""
+        """Bind to the loop that writes happen in. What another one has left undone is forgotten."""
         self._loop = loop
+        self._scheduled = self._releasing = False
+        self._hot.clear()
+        self._bulk.clear()
+        self._held.clear()
+        self._paused.clear()
 
     def hot(self, session: Session) -> None:
         """This session has a direct message: it is flushed first."""
@@ -91,7 +99,7 @@ class Flusher:
         """Do not read this publisher until what is pending has been flushed: it feels the load it makes."""
         if connection not in self._paused:
             self._paused[connection] = None
-            connection.link.pause_reading()
+            connection.stop_reading(Unread.CROWD)
 
     def flush(self) -> None:
         """Write for one turn: everything hot, then a slice of the bulk."""
@@ -107,8 +115,7 @@ class Flusher:
         if self._paused and not bulk:
             paused, self._paused = self._paused, {}
             for connection in paused:
-                if not connection.ended:
-                    connection.link.resume_reading()
+                connection.read_again(Unread.CROWD)
         if bulk or self._hot:
             self._loop.call_soon(self.flush)  # type: ignore[union-attr]  # scheduled only after start
         else:
@@ -122,23 +129,34 @@ class Flusher:
         form = session.form
         if form.batch and self._holds(session, pending):
             return
-        if form is self._form and pending == self._last:
-            data = self._data
-        else:
-            try:
-                data = form.finish([message.form(form) for message in pending])
-            except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
-                pending, data = session.salvage(pending)
-            self._last, self._form, self._data = pending, form, data
+        # Before anything is written: a write may fill the connection, and then this is where the next ones wait.
         session.outbox = []
         try:
+            if form is self._form and pending == self._last:
+                data = self._data
+            else:
+                try:
+                    data = form.finish([message.form(form) for message in pending])
+                except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
+                    pending, data = session.salvage(pending)
+                self._last, self._form, self._data = pending, form, data
             if len(data) <= CHUNK:
-                session.put(pending, data)
+                if data:
+                    session.put(pending, data)
             else:
                 session.put_in_chunks(pending)
-        except Exception:  # noqa: BLE001
-            # A transport that breaks its contract must not stop the flush for all the others.
+        except Exception:  # noqa: BLE001 - see below
+            # A transport that breaks its contract must not stop the flush for all the others. Nobody knows how much
+            # of this the client gets: it attaches again, and what it lacks comes out of the window.
             _log.exception("writing to session %s failed", session.id)
+            if session.connection is not None:
+                session.manager.give_up(session.connection, "internal")
+
+    def finish(self, session: Session) -> None:
+        """Write what is pending for one session, and hold nothing back for a batch: it is the last."""
+        self._due = True
+        self.write(session)
+        self._due = False
 
     def drain(self) -> None:
         """Write everything now; for the end, when no further turn is certain to come."""
@@ -155,12 +173,29 @@ class Flusher:
         if self._due or len(pending) >= session.form.batch or any(m.priority in URGENT for m in pending):
             self._held.pop(session, None)
             return False
-        if not self._held and self._loop is not None:
+        if not self._releasing and self._loop is not None:
+            self._releasing = True
             self._loop.call_later(self._batch_interval, self._release)
         self._held[session] = None
         return True
 
+    def unhold(self, members: Collection[Session], message: Message) -> None:
+        """Look again at the batches that this message may have made full, or that it must not wait for.
+
+        A session whose batch is held has something in its outbox, so its audience does not put it into the bulk.
+        """
+        urgent = message.priority in URGENT
+        for session in self._held:
+            if (urgent or len(session.outbox) == session.form.batch) and session in members:
+                self._bulk.append(session)
+
+    @property
+    def holds(self) -> bool:
+        """Some batch waits to become full."""
+        return bool(self._held)
+
     def _release(self) -> None:
+        self._releasing = False
         held, self._held = self._held, {}
         self._due = True
         for session in held:
@@ -186,6 +221,10 @@ class Audience:
         self._members: dict[Session, None] = {}
         self._flusher = flusher
         self._burst = 0
+
+    def count(self, exclude: Session | None = None) -> int:
+        """How many members there are, but one."""
+        return len(self._members) - (exclude in self._members)
 
     def add(self, session: Session) -> None:
         """Add a member; again is harmless."""
@@ -223,7 +262,7 @@ class Audience:
             await member.drained(below=below)
 
     def publish_to(
-        self, members: Iterable[Session], message: Message, *, exclude: Session | None = None
+        self, members: Collection[Session], message: Message, *, exclude: Session | None = None
     ) -> int:
         """Like `publish`, to some of the members or to sessions that are no members."""
         bulk, count, probed = self._flusher.bulk, 0, False
@@ -239,12 +278,14 @@ class Audience:
                 bulk.append(session)
             outbox.append(message)
             count += 1
+        if self._flusher.holds:
+            self._flusher.unhold(members, message)
         self._flusher.wake()
         self._burst += 1
         if self._burst >= BURST:
             # One handler publishes without ever yielding: what waits is written, or moves to lanes, now.
             self._burst = 0
-            for session in self._members:
+            for session in members:
                 if type(session.outbox) is list and len(session.outbox) >= BURST:
                     self._flusher.write(session)
         return count

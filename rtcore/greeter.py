@@ -8,6 +8,7 @@ before the identity is known; connections that have not said hello have a deadli
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from typing import TYPE_CHECKING, Final
@@ -71,6 +72,7 @@ class Greeter:
         for connection in list(self._greeting):
             connection.close("going_away")
         self._greeting.clear()
+        self._unconfirmed.clear()
 
     def codec(self, handshake: Handshake) -> Codec:
         """Choose a connection's codec: the one asked for, or a text one where the transport is text-only.
@@ -104,11 +106,19 @@ class Greeter:
         self._manager.app.spawn(self._check(connection, handshake, hello), name="authenticate")
 
     async def authenticate(self, handshake: Handshake) -> Identity | None:
-        """Ask each authenticator in turn; the first identity wins."""
-        for authenticator in self._manager.app.registry.authenticators:
-            identity = await authenticator.authenticate(handshake)
-            if identity is not None:
-                return identity
+        """Ask each authenticator in turn; the first identity wins. All of them have `hello_timeout` seconds.
+
+        Raises:
+            Rejected: what an authenticator raises; `hello_timeout`, when they take longer.
+        """
+        try:
+            async with asyncio.timeout(self._manager.options.hello_timeout):
+                for authenticator in self._manager.app.registry.authenticators:
+                    identity = await authenticator.authenticate(handshake)
+                    if identity is not None:
+                        return identity
+        except TimeoutError as error:
+            raise Rejected("hello_timeout", "the authenticators took too long") from error
         return None
 
     async def _check(self, connection: Connection, handshake: Handshake, hello: Hello) -> None:
@@ -120,7 +130,7 @@ class Greeter:
             _log.exception("an authenticator failed")
             connection.refuse(Rejected("internal", "authentication failed; try again"))
         else:
-            if not connection.ended:
+            if connection.open:
                 self._attach(connection, hello)
                 connection.release()
 
@@ -139,6 +149,10 @@ class Greeter:
         except Rejected as refusal:
             self._greeting.discard(connection)
             connection.refuse(refusal)
+        except Exception:  # noqa: BLE001 - one client must not take the others down
+            _log.exception("an attach failed")
+            self._greeting.discard(connection)
+            connection.refuse(Rejected("internal", "the attach failed; try again"))
 
     def _take(self, connection: Connection, hello: Hello) -> tuple[Session, bool, str | None]:
         """Give the connection its session; return that, whether it goes on whole, and why not if it was asked for.
@@ -173,6 +187,8 @@ class Greeter:
         self._welcome(connection, session, hello, attached, new=not named, reason=reason or attached.reason)
         counters = manager.counters
         counters.attaches += 1
+        if attached.reason == "overflow":
+            counters.drop("window_overflow", attached.lost)
         counters.transport(connection.handshake.transport).attaches += 1
         if new:
             manager.app.observe("rtcore_session_opened", session=session)
@@ -297,13 +313,13 @@ class Greeter:
 
     def confirmed(self, session: Session) -> None:
         """The client has its welcome, or the session is over: the nonce stands for nothing any more."""
-        if session.nonce:
-            self._unconfirmed.pop(session.nonce, None)
-            session.nonce = ""
+        if self.is_unconfirmed(session):
+            del self._unconfirmed[session.nonce]
+        session.nonce = ""
 
     def is_unconfirmed(self, session: Session) -> bool:
         """Nobody knows whether the client has ever heard of this session."""
-        return session.nonce in self._unconfirmed
+        return self._unconfirmed.get(session.nonce) is session
 
 
 def _same(one: Identity, other: Identity) -> bool:

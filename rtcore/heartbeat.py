@@ -8,16 +8,21 @@ costs no task and no timer of its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
+from rtcore.connection import Unread
 from rtcore.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
     from rtcore.manager import RealtimeManager
     from rtcore.session import Session
+
+_log = logging.getLogger("rtcore.heartbeat")
 
 #: Seconds between two looks at the clock.
 TICK: Final = 0.25
@@ -28,40 +33,42 @@ ACK_AFTER: Final = 0.75
 
 
 class Heartbeat:
-    """The node's ticker. `tick` is all of it; `run` calls it."""
+    """The node's ticker. `tick` is all of it; `run` calls it.
+
+    The queues hold weak references: a connection that is gone does not wait in memory for its deadline.
+    """
 
     def __init__(self, manager: RealtimeManager) -> None:
         options = manager.options
         self._manager = manager
-        self._hellos: Deadlines[Connection] = Deadlines(options.hello_timeout)
-        self._pings: Deadlines[Connection] = Deadlines(options.heartbeat_interval)
-        self._pongs: Deadlines[Connection] = Deadlines(options.ping_timeout)
-        self._ends: Deadlines[tuple[Session, float]] = Deadlines(options.session_ttl)
+        self._hellos: Deadlines[ref[Connection]] = Deadlines(options.hello_timeout)
+        self._pings: Deadlines[ref[Connection]] = Deadlines(options.heartbeat_interval)
+        self._pongs: Deadlines[ref[Connection]] = Deadlines(options.ping_timeout)
+        self._ends: Deadlines[tuple[ref[Session], float]] = Deadlines(options.session_ttl)
         # A session that its client may never have heard of is not kept for long.
-        self._early_ends: Deadlines[tuple[Session, float]] = Deadlines(
+        self._early_ends: Deadlines[tuple[ref[Session], float]] = Deadlines(
             min(options.hello_timeout, options.session_ttl)
         )
-        self._acks: list[Session] = []
+        self._acks: dict[Session, None] = {}
         self._acks_at = 0.0
 
     # -- what to watch ---------------------------------------------------------------------------------
 
     def hello_by(self, connection: Connection) -> None:
         """This connection must say hello."""
-        self._hellos.add(connection, now=self._manager.app.clock())
+        self._hellos.add(ref(connection), now=self._manager.app.clock())
 
     def watch(self, connection: Connection) -> None:
-        """This connection is attached: ping it, and find out when it is dead."""
-        if not connection.one_way:
-            self._pings.add(connection, now=self._manager.app.clock())
+        """This connection is attached: ping it if it can answer, find out when it is dead or its credentials are."""
+        self._pings.add(ref(connection), now=self._manager.app.clock())
 
     def expire_later(self, session: Session, left: float, *, confirmed: bool) -> None:
         """This session is detached since `left`."""
-        (self._ends if confirmed else self._early_ends).add((session, left), now=left)
+        (self._ends if confirmed else self._early_ends).add((ref(session), left), now=left)
 
     def ack_later(self, session: Session) -> None:
         """This session has messages to acknowledge."""
-        self._acks.append(session)
+        self._acks[session] = None
 
     # -- what falls due --------------------------------------------------------------------------------
 
@@ -69,23 +76,33 @@ class Heartbeat:
         """Tick until cancelled."""
         while True:
             await asyncio.sleep(TICK)
-            self.tick(self._manager.app.clock())
+            try:
+                self.tick(self._manager.app.clock())
+            except Exception:  # noqa: BLE001 - see below
+                # A link or a plugin that breaks its contract must not end the pings of all the others.
+                _log.exception("a tick failed")
 
     def tick(self, now: float) -> None:
         """Do what is due at `now`, seconds of `app.clock`."""
         manager = self._manager
-        for connection in self._hellos.due(now=now):
-            manager.greeter.too_late(connection)
-        for connection in self._pongs.due(now=now):
-            self._expect_pong(connection, now)
-        for connection in islice(self._pings.due(now=now), PINGS):
+        for reference in self._hellos.due(now=now):
+            if (connection := reference()) is not None:
+                manager.greeter.too_late(connection)
+        for reference in self._pongs.due(now=now):
+            if (connection := reference()) is not None:
+                self._expect_pong(connection, now)
+        living = (
+            connection for reference in self._pings.due(now=now) if (connection := reference()) is not None
+        )
+        for connection in islice(living, PINGS):
             self._ping(connection, now)
         for ends in (self._early_ends, self._ends):
-            for session, left in ends.due(now=now):
-                manager.expire(session, left)
+            for session_reference, left in ends.due(now=now):
+                if (session := session_reference()) is not None:
+                    manager.expire(session, left)
         if now >= self._acks_at:
             self._acks_at = now + ACK_AFTER
-            acks, self._acks = self._acks, []
+            acks, self._acks = self._acks, {}
             for session in acks:
                 session.write_ack()
 
@@ -95,19 +112,21 @@ class Heartbeat:
             return
         expires = session.identity.expires
         if expires is not None and expires <= time.time():
-            connection.close("credentials_expired")
-            connection.lost("credentials_expired")
+            connection.give_up("credentials_expired")
+            return
+        if connection.one_way:
+            self._pings.add(ref(connection), now=now)
             return
         connection.heard = False
         connection.control("ping", {})
-        self._pongs.add(connection, now=now)
+        self._pongs.add(ref(connection), now=now)
 
     def _expect_pong(self, connection: Connection, now: float) -> None:
         session = connection.session
         if connection.ended or session is None or not session.hears(connection):
             return
-        if connection.heard:
-            self._pings.add(connection, now=now)
+        if connection.heard or connection.unread & ~Unread.ANSWERS:
+            # Whom we do not read we cannot hear; one that does not read us either is dead all the same.
+            self._pings.add(ref(connection), now=now)
             return
-        connection.close("ping_timeout")
-        connection.lost("ping_timeout")
+        connection.give_up("ping_timeout")

@@ -88,9 +88,27 @@ class Inbound:
         else:
             self.proceed(session, message)
 
-    def wait(self, session: Session) -> float:
-        """Ask the limiters for one message that must not be refused: 0.0, or the seconds until it may go on."""
-        return max((take(session) for take in self._limiters), default=0.0)
+    def delay(self, session: Session, message: Message) -> float:
+        """Bring a message that the limiters may delay and not refuse to its handler. Never raises.
+
+        Returns:
+            0.0 when that is done; else the seconds after which to call it again.
+        """
+        try:
+            for take in self._limiters:
+                wait = take(session)
+                if wait:
+                    return wait
+            for step in self._before:
+                if (stepped := step(session, message)) is None:
+                    self._counters.drop("rejected")
+                    return 0.0
+                message = stepped
+        except Exception as error:  # noqa: BLE001 - see proceed
+            self.failed(session, message, error)
+        else:
+            self.proceed(session, message)
+        return 0.0
 
     def proceed(self, session: Session, message: Message) -> None:
         """Bring a message that the limiters have let through to its handler. Never raises."""
@@ -138,7 +156,7 @@ class Inbound:
             return
         try:
             session.reply(message, result)
-        except TypeError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a codec raises
             self.failed(session, message, error)
 
     def failed(self, session: Session, message: Message, error: BaseException) -> None:

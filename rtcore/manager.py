@@ -6,11 +6,13 @@ is dead. This file is the public face, and the end of things: a connection that 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 from rtcore.connection import Connection
 from rtcore.delivery import Audience, Flusher
@@ -20,7 +22,7 @@ from rtcore.heartbeat import Heartbeat
 from rtcore.policies import Policies, from_settings
 from rtcore.spi.rooms import Rooms
 from rtcore.telemetry import Counters, Metrics
-from rtcore.wire.codes import CODES
+from rtcore.wire.codes import closes
 from rtcore.wire.errors import BadControlError
 from rtcore.wire.format import Format
 from rtcore.wire.hello import field
@@ -74,9 +76,11 @@ class RealtimeManager:
         self._sessions: dict[str, Session] = {}
         self._attached = 0
         self._detached: dict[Session, None] = {}
-        self._detached_by: dict[str, int] = {}
+        self._connections = 0
+        self._detached_by: dict[str, dict[Session, None]] = {}
         self._tombstones: OrderedDict[str, str] = OrderedDict()
-        self._formats: dict[tuple[str, str | None, int, int], Format] = {}
+        # A format lives as long as somebody uses it: a transport may have a framing per connection.
+        self._formats: WeakValueDictionary[tuple[str, str | None, int, int], Format] = WeakValueDictionary()
 
     # -- what a program says ---------------------------------------------------------------------------
 
@@ -98,10 +102,10 @@ class RealtimeManager:
 
     def broadcast(self, message: Message, *, exclude: Session | str | None = None) -> int:
         """Send a message to every session of this node but one; return to how many."""
-        tracing = self.app.tracing
+        tracing, left_out = self.app.tracing, self._one(exclude)
         if tracing is not None:
-            tracing.publish(message, len(self._everyone))
-        return self._everyone.publish(message, exclude=self._one(exclude))
+            tracing.publish(message, self._everyone.count(left_out))
+        return self._everyone.publish(message, exclude=left_out)
 
     def send_to_room(
         self, room: str, message: Message, *, exclude: Session | str | None = None
@@ -138,10 +142,7 @@ class RealtimeManager:
         session = self._sessions.get(session_id)
         if session is None:
             return False
-        if reason in CODES and CODES[reason].number:
-            self.close_session(session, reason)
-        else:
-            self.close_session(session, "kicked", reason)
+        self.close_session(session, reason)
         return True
 
     def get_metrics(self) -> Metrics:
@@ -172,11 +173,12 @@ class RealtimeManager:
             raise self._refused("going_away", 1.0)
         if self.greeter.full:
             raise self._refused("too_many_greetings", 1.0)
-        if self._attached >= self.options.max_connections + self.options.max_greetings:
+        if self._connections >= self.options.max_connections + self.options.max_greetings:
             raise self._refused("server_full", 5.0)
         connection = Connection(self, link, handshake, self.greeter.codec(handshake))
         connection.identity = identity
         self.greeter.expect(connection)
+        self._connections += 1
         self.counters.transport(handshake.transport).connections += 1
         return connection
 
@@ -213,6 +215,7 @@ class RealtimeManager:
     def connection_lost(self, connection: Connection, code: str) -> None:
         """A transport connection is gone. Its session, if it has not moved on, waits for another one."""
         self.greeter.forget(connection)
+        self._connections -= 1
         self.counters.transport(connection.handshake.transport).connections -= 1
         session = connection.session
         if session is None or not session.hears(connection):
@@ -222,6 +225,10 @@ class RealtimeManager:
         self._attached -= 1
         _log.debug("session %s lost its connection: %s", session.id, code)
         self._wait_for(session)
+
+    def give_up(self, connection: Connection, code: str) -> None:
+        """Close a connection as soon as whoever is in the middle of a delivery has finished it."""
+        asyncio.get_running_loop().call_soon(connection.give_up, code)
 
     # -- the life of sessions: called by the greeter and the heartbeat ----------------------------------------
 
@@ -263,15 +270,24 @@ class RealtimeManager:
             return "node_lost"
         return self._tombstones.get(session_id, "unknown")
 
-    def close_session(self, session: Session, code: str, reason: str = "") -> None:
-        """End a session: deliver what is pending, say why, cancel its handlers. Again is harmless."""
+    def close_session(
+        self, session: Session, code: str, reason: str = "", *, retry_after: float | None = None
+    ) -> None:
+        """End a session: deliver what is pending, say why, cancel its handlers. Again is harmless.
+
+        A code that closes nothing is taken for the reason of a `kicked`.
+        """
         if session.closed is not None:
             return
+        if not closes(code):
+            code, reason = "kicked", reason or code
         connection = session.connection
         if connection is not None:
-            self.flusher.write(session)
-            self._attached -= 1
-            connection.close(code, reason)
+            self.flusher.finish(session)
+            connection.close(code, reason, retry_after=retry_after)
+            if session.closed is not None:
+                return  # its transport has said at once that it is gone, and then the session had no time left
+            self._attached -= session.connection is not None
         session.end(code)
         self._no_longer_waiting(session)
         self.greeter.confirmed(session)
@@ -310,14 +326,7 @@ class RealtimeManager:
         self.flusher.drain()
         self.greeter.stop()
         for session in list(self._sessions.values()):
-            connection = session.connection
-            if connection is not None:
-                connection.close("going_away", retry_after=random.uniform(0.1, 1.0))  # noqa: S311 - a spread
-            session.end("going_away")
-            self.app.observe("rtcore_session_closed", session=session, reason="going_away")
-        self.counters.sessions_closed += len(self._sessions)
-        self._sessions.clear()
-        self._attached = 0
+            self.close_session(session, "going_away", retry_after=random.uniform(0.1, 1.0))  # noqa: S311 - a spread
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -332,11 +341,11 @@ class RealtimeManager:
             self.close_session(session, "session_expired")
             return
         self._detached[session] = None
-        subject = session.identity.subject
         if not session.identity.anonymous:
-            mine = self._detached_by[subject] = self._detached_by.get(subject, 0) + 1
-            if mine > options.max_detached_per_identity:
-                self._evict(next(s for s in self._detached if s.identity.subject == subject))
+            mine = self._detached_by.setdefault(session.identity.subject, {})
+            mine[session] = None
+            if len(mine) > options.max_detached_per_identity:
+                self._evict(next(iter(mine)))
         if len(self._detached) > options.max_detached:
             self._evict(next(iter(self._detached)))
         self.heartbeat.expire_later(session, now, confirmed=not self.greeter.is_unconfirmed(session))
@@ -349,9 +358,10 @@ class RealtimeManager:
             return
         del self._detached[session]
         subject = session.identity.subject
-        if subject in self._detached_by:
-            self._detached_by[subject] -= 1
-            if not self._detached_by[subject]:
+        mine = self._detached_by.get(subject)
+        if mine is not None:
+            mine.pop(session, None)
+            if not mine:
                 del self._detached_by[subject]
 
     def _refused(self, code: str, retry_after: float) -> Rejected:

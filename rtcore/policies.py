@@ -45,6 +45,12 @@ class Policies:
         self._sources.append(source)
         self._known.clear()
 
+    def discard(self, source: Source) -> None:
+        """Do not ask this any more."""
+        if source in self._sources:
+            self._sources.remove(source)
+            self._known.clear()
+
     def find(self, message: Message) -> Policy:
         """Return the policy of a message."""
         key = (message.type, message.room)

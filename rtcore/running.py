@@ -1,22 +1,28 @@
 """Async handlers of one session, running or waiting for their turn.
 
-Rule: a session's async handlers run one after the other, in the order of their messages, unless declared
-`concurrent`. Beyond the limit the client is not read, so that it feels the backpressure instead of memory.
-Control (ping, ack, cancel) never comes through here.
+Rule: a session's async handlers run one after the other, in the order of their messages; those declared
+`concurrent` run beside them, and none waits for them. Beyond the limit the client is not read, so that it feels the
+backpressure instead of memory. Control (ping, ack, cancel) never comes through here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rtcore.connection import Unread
 from rtcore.errors import Rejected
 
 if TYPE_CHECKING:
     from rtcore.handlers import Route
     from rtcore.session import Session
     from rtcore.wire.message import Message
+
+#: Messages that may wait at least: what one read of a socket brings comes after reading was paused, and what a
+#: client replays is a window of them.
+WAITING_MAX: Final = 1024
 
 
 class _Run(NamedTuple):
@@ -26,48 +32,62 @@ class _Run(NamedTuple):
 
 
 class Running:
-    """The handlers of one session. `limit`: how many may run at once, and how many may wait unread."""
+    """The handlers of one session. `limit`: how many may run at once, and how many may wait before reading pauses."""
 
-    __slots__ = ("_limit", "_runs", "_session", "_waiting")
+    __slots__ = ("_beside", "_limit", "_ordered", "_runs", "_session", "_turn")
 
     def __init__(self, session: Session, limit: int) -> None:
         self._session = session
         self._limit = limit
         self._runs: dict[object, _Run] = {}
-        self._waiting: deque[tuple[Route, Message]] = deque()
+        self._turn = False  # an ordered one runs
+        self._ordered: deque[tuple[Route, Message]] = deque()
+        self._beside: deque[tuple[Route, Message]] = deque()
 
     def __len__(self) -> int:
-        return len(self._runs) + len(self._waiting)
+        return len(self._runs) + self._waiting
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._ordered) + len(self._beside)
 
     def run(self, route: Route, message: Message) -> None:
         """Begin a handler, or let it wait for its turn."""
-        if not self._waiting and self._may_begin(route):
+        queue = self._beside if route.concurrent else self._ordered
+        if not queue and len(self._runs) < self._limit and (route.concurrent or not self._turn):
             self._begin(route, message)
             return
-        if len(self._waiting) >= 4 * self._limit:
-            # Only a client whose reading cannot be paused (it posts) comes this far.
+        if self._waiting >= max(WAITING_MAX, 4 * self._limit):
             self._session.answer_error(message, Rejected("too_many_requests", f"{len(self)} of them"))
             return
-        self._waiting.append((route, message))
-        connection = self._session.connection
-        if len(self._waiting) == self._limit and connection is not None:
-            connection.link.pause_reading()
+        queue.append((route, message))
+        if self._waiting >= self._limit:
+            self._session.stop_reading(Unread.HANDLERS)
 
     def cancel(self, request: str) -> None:
         """Cancel the handler of a request by its message id; it is answered with `cancelled`."""
-        for run in self._runs.values():
+        for key, run in self._runs.items():
             if run.message.id == request:
+                # A task that was cancelled before its first step never runs a line, its `finally` neither.
+                unborn = inspect.getcoroutinestate(run.task.get_coro()) == inspect.CORO_CREATED  # type: ignore[arg-type]
                 run.task.cancel()
+                if unborn:
+                    self._session.answer_error(run.message, Rejected("cancelled"))
+                    self._ended(key)
                 return
-        for entry in self._waiting:
-            if entry[1].id == request:
-                self._waiting.remove(entry)
-                self._session.answer_error(entry[1], Rejected("cancelled"))
-                return
+        for queue in (self._ordered, self._beside):
+            for entry in queue:
+                if entry[1].id == request:
+                    queue.remove(entry)
+                    self._session.answer_error(entry[1], Rejected("cancelled"))
+                    self._next()
+                    return
 
-    def end(self) -> None:
-        """The session is over: cancel all but the detached, and the one that ended it."""
-        self._waiting.clear()
+    def end(self) -> int:
+        """The session is over: cancel all but the detached, and the one that ended it; return how many had waited."""
+        waiting = self._waiting
+        self._ordered.clear()
+        self._beside.clear()
         try:
             current = asyncio.current_task()
         except RuntimeError:
@@ -75,11 +95,7 @@ class Running:
         for run in self._runs.values():
             if not run.route.detached and run.task is not current:
                 run.task.cancel()
-
-    def _may_begin(self, route: Route) -> bool:
-        if not self._runs:
-            return True
-        return route.concurrent and len(self._runs) < self._limit
+        return waiting
 
     def _begin(self, route: Route, message: Message) -> None:
         key = object()
@@ -87,6 +103,8 @@ class Running:
             self._handle(key, route, message), name=f"handler {route.name}"
         )
         self._runs[key] = _Run(task, route, message)
+        if not route.concurrent:
+            self._turn = True
 
     async def _handle(self, key: object, route: Route, message: Message) -> None:
         session = self._session
@@ -102,16 +120,24 @@ class Running:
         else:
             inbound.answer(session, message, result)
         finally:
-            self._runs.pop(key, None)
-            self._next()
+            self._ended(key)
+
+    def _ended(self, key: object) -> None:
+        run = self._runs.pop(key, None)
+        if run is not None and not run.route.concurrent:
+            self._turn = False
+        self._next()
 
     def _next(self) -> None:
-        session, waiting = self._session, self._waiting
-        if session.closed is not None:
+        """Begin what may begin now, and read the client again once little waits."""
+        if self._session.closed is not None:
             return
-        before = len(waiting)
-        while waiting and self._may_begin(waiting[0][0]):
-            self._begin(*waiting.popleft())
-        half = self._limit // 2
-        if len(waiting) <= half < before and session.connection is not None:
-            session.connection.link.resume_reading()
+        while len(self._runs) < self._limit:
+            if self._ordered and not self._turn:
+                self._begin(*self._ordered.popleft())
+            elif self._beside:
+                self._begin(*self._beside.popleft())
+            else:
+                break
+        if self._waiting <= self._limit // 2:
+            self._session.read_again(Unread.HANDLERS)

@@ -9,10 +9,12 @@ The counting and fencing are `ServerLine`'s; this adds what needs an event loop:
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from rtcore.connection import Unread
 from rtcore.errors import Rejected
 from rtcore.running import Running
 from rtcore.wire.control import Undecodable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from rtcore.manager import RealtimeManager
     from rtcore.spi.auth import Identity
     from rtcore.wire.format import Format
+
+_log = logging.getLogger("rtcore.session")
 
 #: Bytes received after which an ack is written, however few messages they were.
 ACK_BYTES: Final = 64 * 1024
@@ -45,11 +49,12 @@ class Session(ServerLine):
         opened: when it began, in seconds of `app.clock`.
         left: when its connection was lost, in the same seconds; `None` while attached.
         closed: the code that ended it; `None` while it lives.
+        unread: why its client is not read, whichever connection it has (`rtcore.connection.Unread`).
     """
 
     __slots__ = (
         "__weakref__", "_acked", "_delayed", "_extra", "_gaps", "_running", "_unacked", "_waiters", "client", "closed",
-        "form", "id", "identity", "left", "manager", "opened", "outbox", "replays", "transport_name",
+        "form", "id", "identity", "left", "manager", "opened", "outbox", "replays", "transport_name", "unread",
     )  # fmt: skip
 
     connection: Connection | None
@@ -70,6 +75,7 @@ class Session(ServerLine):
         self.left: float | None = None
         self.closed: str | None = None
         self.replays = 0
+        self.unread = 0
         self._acked = 0
         self._unacked = 0
         self._delayed: deque[Message] | None = None
@@ -99,8 +105,10 @@ class Session(ServerLine):
 
     @property
     def backlog(self) -> int:
-        """Messages that wait to be written or to be confirmed."""
-        return len(self.outbox) + len(self.window.held)
+        """Messages that wait to be written or, by a client that confirms at all, to be confirmed."""
+        connection = self.connection
+        confirms = connection is None or not connection.one_way
+        return len(self.outbox) + (len(self.window.held) if confirms else 0)
 
     def post(self, message: Message) -> bool:
         """Send a message to this client. It leaves when the loop turns, or waits while the client is away.
@@ -124,7 +132,7 @@ class Session(ServerLine):
         return self.post(Message(type, payload, **fields))
 
     def close(self, code: str = "session_closed", reason: str = "") -> None:
-        """End the session for good and tell the client why."""
+        """End the session for good and tell the client why; with a code that closes nothing it is `kicked`."""
         self.manager.close_session(self, code, reason)
 
     async def drained(self, *, below: int = 1) -> None:
@@ -170,29 +178,43 @@ class Session(ServerLine):
         if self._delayed is not None:
             self._delayed.append(message)
             return
-        wait = self.manager.inbound.wait(self)
+        wait = self.manager.inbound.delay(self, message)
         if not wait:
-            self.manager.inbound.proceed(self, message)
             return
         self._delayed = deque((message,))
-        if self.connection is not None:
-            self.connection.link.pause_reading()
+        self.stop_reading(Unread.REPLAYS)
         self.manager.app.spawn(self._take_delayed(wait), name="replay")
 
     async def _take_delayed(self, wait: float) -> None:
         delayed = self._delayed
         while delayed and self.closed is None:
             await asyncio.sleep(wait)
-            wait = self.manager.inbound.wait(self)
-            if not wait:
-                self.manager.inbound.proceed(self, delayed.popleft())
+            if self.closed is None:
+                wait = self.manager.inbound.delay(self, delayed[0])
+                if not wait:
+                    delayed.popleft()
+        if delayed:
+            self.manager.counters.drop("expired_session", len(delayed))
         self._delayed = None
+        self.read_again(Unread.REPLAYS)
+
+    def stop_reading(self, why: int) -> None:
+        """Do not read this client, on this connection or the next, until `read_again` for the same reason."""
+        self.unread |= why
         if self.connection is not None:
-            self.connection.link.resume_reading()
+            self.connection.stop_reading(why)
+
+    def read_again(self, why: int) -> None:
+        """One reason not to read this client is gone. Harmless if it was none."""
+        if self.unread & why:
+            self.unread &= ~why
+            if self.connection is not None:
+                self.connection.read_again(why)
 
     def receive_undecodable(self, item: Any) -> None:
         """Count what could not be decoded: the client counted it too. It gets an error and goes on."""
         self.received += 1
+        self.replays = max(0, self.replays - 1)
         self.manager.counters.messages_received += 1
         self.manager.counters.drop("undecodable")
         self.manager.ack_later(self)
@@ -217,13 +239,19 @@ class Session(ServerLine):
     # -- answers ---------------------------------------------------------------------------------------
 
     def reply(self, message: Message, payload: Any) -> None:
-        """Answer a request. A `Message` is sent as it is, as the answer; anything else becomes its payload."""
+        """Answer a request. A `Message` is sent as it is, as the answer; anything else becomes its payload.
+
+        The answer has the request's priority, unless a `Message` says its own. One that was posted before, to
+        somebody else or as another answer, is theirs: this client gets a copy.
+        """
         if isinstance(payload, Message):
-            answer = payload
+            inherits = message.priority != "normal" and payload.priority == "normal"
+            answer = payload.copy() if inherits or payload.posted or payload is message else payload
             answer.re = message.id
+            if inherits:
+                answer.priority = message.priority
         else:
-            answer = Message("reply", payload, re=message.id)
-        answer.priority = message.priority
+            answer = Message("reply", payload, re=message.id, priority=message.priority)
         self.post(answer)
 
     def answer_error(self, message: Message | None, refusal: Rejected) -> None:
@@ -232,9 +260,16 @@ class Session(ServerLine):
         fields = refusal.fields()
         if message is None or message.id is None:
             fields["n"] = message.n if message is not None else self.received
-            self.post(Message("error", fields))
+            answer = Message("error", fields)
         else:
-            self.post(Message("error", fields, re=message.id, priority=message.priority))
+            answer = Message("error", fields, re=message.id, priority=message.priority)
+        try:
+            self.post(answer)
+        except Exception:
+            if "details" not in fields:
+                raise
+            _log.exception("the details of an error %r cannot be sent", refusal.code)
+            self.post(Message("error", {**fields, "details": {}}, re=answer.re, priority=answer.priority))
 
     def run(self, route: Route, message: Message) -> None:
         """Run an async handler; see `rtcore.running`."""
@@ -259,6 +294,8 @@ class Session(ServerLine):
         counters.messages_sent += len(messages)
         counters.bytes_sent += len(data)
         connection.link.write(data)
+        if self._waiters is not None:
+            self._wake()
 
     def write_again(self, messages: Sequence[Message]) -> None:
         """Write messages of the window once more. They were counted, so something must stand in the place of each."""
@@ -340,7 +377,7 @@ class Session(ServerLine):
                 size += message.size
                 batch.append(message)
             if not len(lanes):
-                self.outbox = []
+                self.outbox = []  # before the write, which may fill the connection again
             if batch:
                 batch, data = self.salvage(batch)
                 self.put(batch, data)
@@ -363,10 +400,8 @@ class Session(ServerLine):
 
     def _overrun(self) -> None:
         """A class whose policy is `disconnect` has filled the lanes: give the connection up, keep the session."""
-        connection = self.connection
-        if connection is not None:
-            connection.close("slow_consumer")
-            connection.lost("slow_consumer")
+        if self.connection is not None:
+            self.manager.give_up(self.connection, "slow_consumer")
 
     def _tell_gaps(self) -> None:
         """Say what was dropped. In messages, counted like others: a cut must not make the client miss that as well."""
@@ -398,12 +433,13 @@ class Session(ServerLine):
     def end(self, code: str) -> None:
         """The session is over: cancel its handlers, drop what waits. Called once, by the manager."""
         self.closed = code
-        if self._running is not None:
-            self._running.end()
         waiting = self.outbox.clear() if isinstance(self.outbox, Lanes) else len(self.outbox)
+        if self._running is not None:
+            waiting += self._running.end()
         if waiting:
             self.manager.counters.drop("expired_session", waiting)
         self.outbox = []
+        self.window.reset()  # somebody may hold on to the session; nobody asks for these any more
         self.connection = None
         self._wake()
 

@@ -31,7 +31,7 @@ class Rooms(Protocol):
         """Publish to all members, on every node. The answer is the broker's."""
 
     def members(self, room: str) -> Collection[Session]:
-        """The members on this node."""
+        """The members on this node; a live view: do not keep an iterator over a pause."""
 
     def rooms(self) -> Collection[str]:
         """The rooms that have a member on this node."""

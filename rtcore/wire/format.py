@@ -36,7 +36,7 @@ class Format:
             it a message's form is its bare item, and `finish` makes the frames.
     """
 
-    __slots__ = ("batch", "codec", "compressor", "framing", "threshold")
+    __slots__ = ("__weakref__", "batch", "codec", "compressor", "framing", "threshold")
 
     def __init__(
         self,

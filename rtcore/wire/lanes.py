@@ -7,6 +7,7 @@ is slow and never starved. A session that keeps up has no lanes at all.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,8 @@ from rtcore.wire.policy import Policy
 
 if TYPE_CHECKING:
     from rtcore.wire.message import Message
+
+_log = logging.getLogger("rtcore.lanes")
 
 #: Messages taken from high, normal and low in one round, while each has some.
 WEIGHTS: Final = (4, 2, 1)
@@ -65,7 +68,7 @@ class Lanes:
         dropped: called with each message that had to go, and why (a reason of `DROP_REASONS`).
         policy: the policy of a message; called once per message.
         overrun: called when the policy `disconnect` applies; the message waits all the same.
-        pool: shared with other lanes; this one is full when that is.
+        pool: shared with other lanes; this one is full when that is, and then takes nothing even when it is empty.
     """
 
     __slots__ = (
@@ -117,9 +120,14 @@ class Lanes:
         policy = self._policy(message)
         key: Hashable = None
         if policy.kind in {"conflate", "merge"}:
-            key = (message.priority, policy.key(message))
-            if self._join(policy, key, message):
-                return
+            try:
+                key = (message.priority, policy.key(message))
+                if self._join(policy, key, message):
+                    return
+            except Exception:  # noqa: BLE001 - see below
+                # An application's key or merge failed on this payload: it waits like any other, beside the others.
+                _log.exception("the policy of %r failed", message.type)
+                key = None
         lane, size = LANE[message.priority], self._weigh(message)
         while self.count and self._full(size):
             if policy.kind == "drop_new":
@@ -132,6 +140,9 @@ class Lanes:
                 self._dropped(message, "buffer_full")
                 return
             self._dropped(self._take(victim), "buffer_full")
+        if self._pool is not None and self._pool.used + size > self._pool.limit:
+            self._dropped(message, "buffer_full")  # nothing of this session waits, but of all the others
+            return
         waiting = _Waiting(message, size, key)
         if key is not None:
             if self._keys is None:

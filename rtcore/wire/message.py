@@ -114,6 +114,19 @@ class Message:
         """Bytes of the last wire form; of the raw payload, or 0, if it was never encoded."""
         return len(self._data) or len(self.raw or b"")
 
+    @property
+    def posted(self) -> bool:
+        """It has a wire form, so it was given to somebody: it must not change any more."""
+        return self._format is not None
+
+    def copy(self) -> Message:
+        """Return the same message as one that was never posted, to nobody's request and by nobody's count."""
+        return Message(
+            self.type, self._payload, room=self.room, priority=self.priority, sender=self.sender,
+            offset=self.offset, epoch=self.epoch, timestamp=self.timestamp, version=self.version,
+            trace=self.trace, raw=self.raw, raw_codec=self.raw_codec,
+        )  # fmt: skip
+
     def forget_forms(self) -> None:
         """Drop the remembered wire forms; they are made again when they are needed."""
         self._format, self._data, self._forms = None, b"", None

@@ -82,7 +82,7 @@ class ServerLine:
         The secret rotates at each welcome. The one before it is good until the client has used the new
         connection: a welcome may be lost. After that a copied tab, which has the old one, is turned away.
         """
-        given = secret.encode()
+        given = secret.encode(errors="surrogatepass")  # half a character, as some JSON readers let it through
         new = hmac.compare_digest(self.secret.encode(), given)
         old = hmac.compare_digest(self._previous.encode(), given) and self._previous != ""
         return new or (old and not self.confirmed)
@@ -138,7 +138,9 @@ class ServerLine:
 
     def see(self, hello: Hello) -> None:
         """A hello that shows the newest secret proves that its welcome arrived, though nothing else came since."""
-        if hello.secret is not None and hmac.compare_digest(self.secret.encode(), hello.secret.encode()):
+        if hello.secret is not None and hmac.compare_digest(
+            self.secret.encode(), hello.secret.encode(errors="surrogatepass")
+        ):
             self.confirmed = True
         if self.confirmed:
             self._restarted = None

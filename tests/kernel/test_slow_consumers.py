@@ -84,6 +84,7 @@ async def test_the_policy_disconnect_gives_the_connection_up_and_keeps_the_sessi
         peer = slow_peer(app)
         for i in range(11):
             app.manager.broadcast(Message("n", i))
+        await turn()
         assert peer.link.closed == (4002, "slow_consumer")
         assert len(app.manager.sessions) == 1
         assert peer.connect().control("welcome")["resumed"] is True
