@@ -59,8 +59,8 @@ def codec_of(request: web.Request, app: App) -> Codec:
 
 async def read_frame(
     request: web.Request, codec: Codec, app: App, *, first: str
-) -> tuple[Control, Sequence[Item]]:
-    """Return the control item that begins the frame in a request's body, and the other items.
+) -> tuple[Control, Sequence[Item], int]:
+    """Return the control item that begins the frame in a request's body, the other items, and the body's size.
 
     Args:
         request: whose body is read, up to `max_message_size` and a little.
@@ -80,7 +80,7 @@ async def read_frame(
             raise BadControlError(f'the first item of the body must be ["{first}", {{…}}]')
     except WireError as error:
         raise Rejected(error.code, str(error)) from None
-    return head, items[1:]
+    return head, items[1:], len(body)
 
 
 async def send(request: web.Request) -> web.StreamResponse:
@@ -92,7 +92,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     except Rejected as refusal:
         return refuse(refusal)
     try:
-        control, items = await read_frame(request, codec, app, first="send")
+        control, items, size = await read_frame(request, codec, app, first="send")
         start = control.fields.get("from")
         if type(start) is not int or start < 0:
             raise Rejected("bad_control", f"send: `from`: expected a count from 0, given {start!r:.40}")
@@ -101,7 +101,7 @@ async def send(request: web.Request) -> web.StreamResponse:
         if isinstance(gate, Gate):
             await gate.wait()
             connection = app.manager.find(control.fields)  # the session may have moved meanwhile
-        n = connection.receive_from(start, items)
+        n = connection.receive_from(start, items, size=size)
     except Rejected as refusal:
         return _frame(
             codec, "error", refusal.fields(), status=status_of(refusal), headers=headers_of(refusal)

@@ -76,7 +76,7 @@ async def test_a_trusted_clients_trace_goes_through_the_handler_to_the_receiver(
         assert got.trace is not None
         assert got.trace.startswith(f"00-{TRACE}-{publish.context.span_id:016x}-")
         assert publish.attributes is not None
-        assert publish.attributes["rtcore.recipients"] == 2
+        assert publish.attributes["rtcore.recipients"] == 1
 
 
 async def test_a_strangers_trace_is_a_link_and_its_id_goes_to_nobody() -> None:
