@@ -2,7 +2,7 @@
 # Puts everything into .venv: each distribution of the tree, editable, and the tools. Safe to run again.
 #
 # uv does the work where it can reach the packages (6 s on an empty cache, 1 s on a warm one, measured on 2 cores);
-# plain pip does it everywhere else (28 s). RTCORE_INSTALLER=pip asks for pip at once.
+# plain pip does it everywhere else (28 s). INSTALLER=pip asks for pip at once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +30,7 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 pip install --quiet -c constraints.txt editables hatchling
 
 with_uv() {
-  [ "${RTCORE_INSTALLER:-uv}" = uv ] || return 1
+  [ "${INSTALLER:-uv}" = uv ] || return 1
   # uv does not read pip's settings. One index can be handed over; with more than that only pip does the same thing.
   local settings index
   settings=$(pip config list 2>/dev/null) || return 1
@@ -45,6 +45,6 @@ with_uv() {
 }
 
 if ! with_uv; then
-  [ "${RTCORE_INSTALLER:-uv}" = pip ] || say "uv could not do it here; plain pip takes over"
+  [ "${INSTALLER:-uv}" = pip ] || say "uv could not do it here; plain pip takes over"
   pip install --quiet --no-build-isolation -c constraints.txt -r requirements-dev.txt
 fi
