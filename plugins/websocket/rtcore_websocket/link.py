@@ -67,7 +67,7 @@ class PicowsLink(WSListener):
         self._paused = False
         self._pong: bytes | None = None
         self._reading = True
-        self._held: deque[bytes] | None = None
+        self._held: deque[bytes | int] | None = None
         self._renewing = False
 
     # -- what the kernel says ------------------------------------------------------------------------------
@@ -94,7 +94,11 @@ class PicowsLink(WSListener):
         self._reading = True
         held = self._held
         while held and self._reading:
-            self.connection.receive(held.popleft())
+            arrived = held.popleft()
+            if isinstance(arrived, int):
+                self._closed(arrived)
+                return
+            self.connection.receive(arrived)
         if not self._reading:
             return
         self._held = None
@@ -191,7 +195,11 @@ class PicowsLink(WSListener):
             if opcode == PING:
                 self._ping(payload)
             elif opcode == CLOSE:
-                self._closed(closing(payload))
+                number = closing(payload)
+                if self._held is not None:
+                    self._held.append(number)  # behind what came before it
+                else:
+                    self._closed(number)
             return
         if self._closing is not None:
             return  # what crossed our close on its way
