@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from rtcore.app import App
 from rtcore.hooks import hookimpl
@@ -29,6 +30,12 @@ def rtcore_services(app: App) -> Mapping[type, object]:
 @hookimpl
 def rtcore_handlers(app: App) -> Sequence[Handler]:
     return Requests(app).handlers()
+
+
+@hookimpl
+def rtcore_lifespan(app: App) -> AbstractAsyncContextManager[None] | None:
+    rooms = app.find(Rooms)
+    return rooms.life() if isinstance(rooms, RoomService) else None
 
 
 @hookimpl

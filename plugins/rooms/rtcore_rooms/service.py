@@ -11,11 +11,13 @@ broker, which brings it back to `deliver` on every node that has a member, this 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from rtcore.errors import Rejected
 from rtcore.spi.broker import History, Position, Publication
+from rtcore.wire.errors import WireError
 from rtcore.wire.message import Message
 from rtcore_rooms.room import Room
 from rtcore_rooms.settings import Patterns, Settings
@@ -23,6 +25,7 @@ from rtcore_rooms.settings import Patterns, Settings
 if TYPE_CHECKING:
     from rtcore.app import App
     from rtcore.session import Session
+    from rtcore.wire.policy import Policy
 
 T = TypeVar("T")
 
@@ -45,6 +48,27 @@ class RoomService:
         self._patterns = Patterns(settings.options)
         self._rooms: dict[str, Room] = {}
         self._of: dict[Session, dict[str, Room]] = {}
+        self._history: History | None = None
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[None]:
+        """Learn what the broker can do, and tell the kernel what happens to the messages of slow members."""
+        policies = self._app.manager.policies
+        broker: object = self._app.broker
+        # Once: on Python 3.11 such a check costs as much as all the rest of a join.
+        if isinstance(broker, History):
+            self._history = broker
+        policies.add(self._policy)
+        try:
+            yield
+        finally:
+            policies.discard(self._policy)
+
+    def _policy(self, message: Message) -> Policy | None:
+        """The policy of a room's messages, if its pattern says one."""
+        return None if message.room is None else self._patterns.policy(message.room)
 
     # -- membership --------------------------------------------------------------------------------------
 
@@ -109,7 +133,7 @@ class RoomService:
 
     def members(self, room: str) -> Collection[Session]:
         here = self._rooms.get(room)
-        return () if here is None else tuple(here.audience)
+        return () if here is None else here.audience
 
     def rooms(self) -> Collection[str]:
         return [name for name, here in self._rooms.items() if len(here.audience)]
@@ -263,8 +287,8 @@ class RoomService:
 
         A broker that answers later may bring a publication while it looks: then it is asked for the rest.
         """
-        broker = self._app.broker
-        if not here.options.history or not isinstance(broker, History) or (since is None and not newest):
+        broker = self._history
+        if not here.options.history or broker is None or (since is None and not newest):
             return None
         limit = here.options.history if since is not None else min(newest, here.options.history)
         for _ in range(CATCH_UPS):
@@ -274,11 +298,18 @@ class RoomService:
                 raise Rejected("gap", f"the history no longer reaches back to there: {error}") from error
             for publication in missed:
                 if publication.exclude != session.id:
-                    session.post(publication.message)
+                    self._post(session, publication.message)
             since = top
             if here.delivered is None or here.delivered[0] != top.epoch or here.delivered[1] <= top.offset:
                 return top
         raise Rejected("gap", "the room is faster than its history can be read; join without it")
+
+    def _post(self, session: Session, message: Message) -> None:
+        try:
+            session.post(message)
+        except (TypeError, WireError):
+            # One that this client's codec cannot express is no reason to stay outside.
+            session.dropped(message, "unencodable")
 
     def _refusal(self, session: Session, room: str | None) -> Rejected:
         if room is not None and room in self._of.get(session, ()):

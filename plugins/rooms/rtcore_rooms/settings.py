@@ -9,6 +9,10 @@ members_limit = 500
 
 [rooms.options."news:*"]
 send = "server"
+
+[rooms.options."cursors:*"]
+policy = "conflate"
+policy_key = "sender"
 """
 
 from __future__ import annotations
@@ -18,6 +22,10 @@ from typing import Any, Literal
 
 import attrs
 from attrs import validators as v
+
+from rtcore.policies import from_settings
+from rtcore.settings.options import PolicySettings
+from rtcore.wire.policy import Kind, Policy
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +49,32 @@ class RoomOptions:
     history_for: float = attrs.field(
         default=300.0, validator=v.gt(0), metadata={"help": "For how long.", "unit": "s"}
     )
+    policy: Kind | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "What happens to its messages while a member cannot take them. Unset: as their type says."
+        },
+    )
+    policy_key: str | None = attrs.field(
+        default=None,
+        metadata={
+            "help": "For conflate and merge: which messages stand for each other: `sender`, or a path in the payload."
+        },
+    )
+    policy_merge: str | None = attrs.field(
+        default=None, metadata={"help": "For merge: the payload's field whose text is joined."}
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.policy is None and (self.policy_key is not None or self.policy_merge is not None):
+            raise ValueError("policy_key and policy_merge need `policy`")
+        self.slow()
+
+    def slow(self) -> Policy | None:
+        """Return the policy of these rooms' messages, if there is one of their own."""
+        if self.policy is None:
+            return None
+        return from_settings(PolicySettings(policy=self.policy, key=self.policy_key, merge=self.policy_merge))
 
 
 def _patterns(_: object, __: object, options: Mapping[str, RoomOptions]) -> None:
@@ -82,6 +116,7 @@ class Patterns:
             (name[:-1], value) for name, value in options.items() if name.endswith("*")
         )
         self._default = RoomOptions()
+        self._policies = {id(value): value.slow() for value in options.values()}
         self.any_listed = any(value.listed for value in options.values())
 
     def of(self, room: str) -> RoomOptions:
@@ -90,6 +125,10 @@ class Patterns:
         if exact is not None:
             return exact
         return next((value for prefix, value in self._prefixes if room.startswith(prefix)), self._default)
+
+    def policy(self, room: str) -> Policy | None:
+        """Return what happens to a room's messages while a member cannot take them; `None`: as their type says."""
+        return self._policies.get(id(self.of(room)))
 
 
 def _longest_first(entries: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

@@ -44,7 +44,7 @@ async def test_the_server_joins_and_leaves_on_a_sessions_behalf(house):
         alice = await h.client()
         await h.app.manager.join_room(alice.welcome.session, "r")
         assert list(h.app.manager.rooms) == ["r"]
-        assert h.rooms.members("r") == (h.session(alice),)
+        assert list(h.rooms.members("r")) == [h.session(alice)]
         assert h.rooms.of(h.session(alice)) == ("r",)
         assert h.app.manager.leave_room(alice.welcome.session, "r")
         assert not h.app.manager.leave_room(alice.welcome.session, "r")
