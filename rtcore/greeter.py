@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rtcore.greeter")
 
+#: What clients do if the server says nothing: attempts before they are suspended, seconds where the backoff begins.
+USUAL: Final = {"attempts": 5, "delay": 1.0}
+
 #: Everybody of whom nobody knows who they are. Their sessions are theirs by the secret alone.
 ANONYMOUS: Final = Identity("anonymous", anonymous=True)
 
@@ -44,6 +47,10 @@ class Greeter:
         self._greeting: set[Connection] = set()
         # New sessions by the nonce of their hello, until their client is known to have its welcome.
         self._unconfirmed: dict[str, Session] = {}
+        options = manager.options
+        chosen = {"attempts": options.max_reconnect_attempts, "delay": options.reconnect_delay}
+        # What clients do by themselves need not be said to each of them.
+        self._advice = {key: value for key, value in chosen.items() if value != USUAL[key]}
 
     # -- before the hello ------------------------------------------------------------------------------
 
@@ -301,6 +308,7 @@ class Greeter:
             timeout=options.ping_timeout,
             limits=limits,
             ttl=options.session_ttl,
+            reconnect=self._advice,
         )
         connection.control("welcome", welcome.fields())
         session.write_again(attached.replay)

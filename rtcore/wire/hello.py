@@ -154,6 +154,8 @@ class Welcome:
         interval, timeout: seconds: the server pings every `interval`; silence beyond both is the end.
         limits: what the server refuses: `max_message_size` (bytes), `rate_per_second`, `burst`, `window` (messages).
         ttl: seconds that the session outlives its connection.
+        reconnect: advice for coming back: `attempts` before the client is suspended, `delay` (seconds) where its
+            backoff begins. Empty where the server has no wish; it raises what the client has chosen, never lowers it.
     """
 
     session: str
@@ -174,6 +176,7 @@ class Welcome:
     timeout: float = 5.0
     limits: Mapping[str, float] = attrs.field(factory=dict)
     ttl: float = 120.0
+    reconnect: Mapping[str, float] = attrs.field(factory=dict)
     version: int = VERSION
 
     @classmethod
@@ -185,6 +188,7 @@ class Welcome:
         """
         beat = field("welcome", fields, "heartbeat", dict, {})
         number = (int, float)
+        advice = field("welcome", fields, "reconnect", dict, {})
         return cls(
             session=field("welcome", fields, "session", str),
             secret=field("welcome", fields, "secret", str),
@@ -204,6 +208,11 @@ class Welcome:
             timeout=float(field("welcome.heartbeat", beat, "timeout", number, 5.0)),
             limits=field("welcome", fields, "limits", dict, {}),
             ttl=float(field("welcome", fields, "ttl", number, 120.0)),
+            reconnect={
+                key: float(field("welcome.reconnect", advice, key, number))
+                for key in ("attempts", "delay")
+                if key in advice
+            },
             version=field("welcome", fields, "v", int, VERSION),
         )
 
@@ -232,4 +241,6 @@ class Welcome:
             out["lost"] = self.lost
         if self.batch:
             out["batch"] = True
+        if self.reconnect:
+            out["reconnect"] = dict(self.reconnect)
         return out

@@ -39,6 +39,13 @@ async def test_a_hello_gets_a_welcome_that_states_limits_and_heartbeat() -> None
     assert welcome["session"].startswith(app.node + ".")
 
 
+async def test_a_welcome_advises_on_reconnecting_only_where_the_settings_do() -> None:
+    async with make_app() as app:
+        assert "reconnect" not in Peer(app).connect().control("welcome")
+    async with make_app({"max_reconnect_attempts": 9, "reconnect_delay": 3.0}) as app:
+        assert Peer(app).connect().control("welcome")["reconnect"] == {"attempts": 9, "delay": 3.0}
+
+
 async def test_a_reconnect_resumes_and_replays_what_was_missed_in_order() -> None:
     async with make_app() as app:
         peer = Peer(app).connect()

@@ -30,12 +30,12 @@ class Backoff:
         """Return the same with other random numbers."""
         return Backoff(self._base, self._cap, uniform=uniform)
 
-    def delay(self, attempt: int, *, retry_after: float | None = None) -> float:
+    def delay(self, attempt: int, *, base: float = 0.0, retry_after: float | None = None) -> float:
         """Return the pause before an attempt, counted from 0; never shorter than the server's advice.
 
-        What the server advises is spread as well, upwards by a tenth.
+        What the server advises is spread as well, upwards by a tenth. `base` raises the limit of the first delay.
         """
-        limit = min(self._cap, self._base * 2.0 ** min(attempt, 32))
+        limit = min(self._cap, max(self._base, base) * 2.0 ** min(attempt, 32))
         own = self._uniform(0.0, limit)
         if retry_after is None:
             return own

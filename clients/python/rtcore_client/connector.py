@@ -19,12 +19,11 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from rtcore.wire.codes import Next
 from rtcore_client.errors import NetworkError, NotConnected, RealtimeError, Refused, Suspended
 from rtcore_client.tasks import end
 from rtcore_client.transports import LinkLost
+from rtcore_client.wish import Wish
 
 if TYPE_CHECKING:
     from rtcore_client.attach import Attacher
@@ -45,23 +44,6 @@ _log = logging.getLogger("rtcore_client")
 #: Links in a row that ended with frames that cannot be understood, after which both counts begin anew.
 BROKEN: Final = 3
 _BROKEN_CODES: Final = frozenset({"malformed_frame", "message_too_big", "bad_control"})
-
-
-@attrs.frozen
-class Wish:
-    """Somebody wants the session on one of these types, the first that can be had."""
-
-    order: Sequence[ConnectionType]
-    done: asyncio.Future[None] | None = None
-
-    def settle(self, failure: LinkLost | None) -> None:
-        """Say how it went."""
-        if self.done is None or self.done.done():
-            return
-        if failure is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(NetworkError(str(failure), retry_after=failure.retry_after))
 
 
 class Connector:
@@ -147,6 +129,7 @@ class Connector:
         """Attach no more. The link, if there is one, is left to the caller: there may be more to say."""
         self.state = "closed"
         await end(self._task)
+        self._give_up_wishes(LinkLost("NETWORK_ERROR", "the client was closed"))
         self._refuse(NotConnected("the client was closed"))
 
     # -- the loop ----------------------------------------------------------------------------------------
@@ -177,12 +160,15 @@ class Connector:
             # A link that brought nothing and soon broke is a failure too, or a server that welcomes and breaks
             # would be asked for ever without a pause.
             attempt = 0 if self._moved() != before else attempt + 1
-            if attempt > self._options.max_reconnect_attempts:
+            advice = self._session.welcome.reconnect if self._session.welcome is not None else {}
+            if attempt > max(self._options.max_reconnect_attempts, advice.get("attempts", 0)):
                 self._suspend(lost)
                 pause = self._backoff.around(self._options.timing.suspended_delay)
                 asked = await self._pause(max(pause, lost.retry_after or 0.0))
             else:
-                asked = await self._pause(self._backoff.delay(attempt, retry_after=lost.retry_after))
+                asked = await self._pause(
+                    self._backoff.delay(attempt, base=advice.get("delay", 0.0), retry_after=lost.retry_after)
+                )
             if asked:
                 attempt = 0
 
@@ -230,13 +216,13 @@ class Connector:
             wish = self._wishes.popleft() if self._wishes else Wish(self._better())
             if not wish.order:
                 continue
-            failure = await self._race(self._attach(wish.order), lost)
-            wish.settle(failure)
-            pause = (
-                self._options.timing.climb
-                if failure is None
-                else min(pause * 2, self._options.timing.max_climb)
-            )
+            failure: LinkLost | None = LinkLost("NETWORK_ERROR", "the client was closed meanwhile")
+            try:
+                failure = await self._race(self._attach(wish.order), lost)
+            finally:
+                wish.settle(failure)
+            timing = self._options.timing
+            pause = timing.climb if failure is None else min(pause * 2, timing.max_climb)
 
     def _better(self) -> list[ConnectionType]:
         """Return what is worth a climb: nothing while the connection is bad, whatever carries it."""
@@ -310,8 +296,7 @@ class Connector:
         self._broken = self._broken + 1 if lost.code in _BROKEN_CODES else 0
         if self._broken >= BROKEN:
             self._attacher.forget = True
-        while self._wishes:
-            self._wishes.popleft().settle(lost)
+        self._give_up_wishes(lost)
         await self._carrier.release(None)
         self._events.emit("disconnect", lost.code)
         return lost
@@ -327,6 +312,10 @@ class Connector:
             return
         self._wishes.append(wish)
         self._nudged.set()
+
+    def _give_up_wishes(self, lost: LinkLost) -> None:
+        while self._wishes:
+            self._wishes.popleft().settle(lost)
 
     # -- ends --------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ def normal(greeting):
         list(fields["compress"]) if isinstance(fields["compress"], tuple) else fields["compress"]
     )
     if isinstance(greeting, Welcome):
+        if not fields["reconnect"]:
+            del fields["reconnect"]
         fields["heartbeat"] = {key: fields.pop(key) for key in ("interval", "timeout")}
     return fields
 
