@@ -223,6 +223,17 @@ async def test_a_choice_that_cannot_be_had_leaves_everything_as_it_is(client_of,
     assert await client.request("echo", 1) == 1
 
 
+async def test_a_choice_that_hangs_is_told_when_the_client_is_closed(client_of, proxy):
+    client = client_of(timing=Timing(open=30.0, close=0.2))
+    await client.connect()
+    proxy.hanging = {"/rt/sse"}
+    choice = asyncio.create_task(client.switch_transport("sse"))
+    await until(lambda: "POST /rt/sse" in proxy.requests)
+    await client.close()
+    with pytest.raises(NetworkError):
+        await choice
+
+
 # -- nobody is there ---------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +61,20 @@ class Carrier:
         changed, self.type = self.type != link.type, link.type
         if changed:
             self.changed(link.type)
+
+    async def say_goodbye(self) -> None:
+        """Send what is queued, then `bye`; take no longer than `timing.close`."""
+        session, outbox = self._session, self._session.outbox
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._options.timing.close):
+                outbox.flush()
+                while session.link is not None and outbox.queue:
+                    await outbox.room()
+                if session.link is not None:
+                    await session.link.flush()
+                session.control("bye", {})
+                if session.link is not None:
+                    await session.link.flush()
 
     async def release(self, link: Link | None) -> None:
         """End the tasks of the link, and the link."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ssl as _ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -115,7 +113,7 @@ class RealtimeClient:
         self._attacher = Attacher(self._session, options, Endpoint.parse(url))
         heartbeat = Heartbeat(self._session, self._detector, self._events)
         self._carrier = Carrier(self._session, heartbeat, self._tasks, options)
-        self._carrier.changed = self._changed
+        self._carrier.changed = heartbeat.begin_anew
         backoff = Backoff(options.reconnect_delay, options.timing.max_reconnect_delay)
         self._connector = Connector(
             self._session,
@@ -153,7 +151,7 @@ class RealtimeClient:
             self._attacher.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         if not self._delivering:
             self._delivering = True
-            self._tasks.spawn(self._deliver(), name="deliver")
+            self._tasks.spawn(self._subscriptions.run(self._session.inbox), name="deliver")
         await self._connector.connect()
 
     async def switch_transport(self, connection_type: ConnectionType) -> None:
@@ -171,7 +169,7 @@ class RealtimeClient:
         connected = self._connector.state == "connected"
         await self._connector.close()
         if connected:
-            await self._say_goodbye()
+            await self._carrier.say_goodbye()
         await self._carrier.release(self._session.link)
         self._session.outbox.fail(NotConnected("the client was closed"))
         self._subscriptions.end()
@@ -345,28 +343,6 @@ class RealtimeClient:
 
     # -- inside --------------------------------------------------------------------------------------------
 
-    async def _deliver(self) -> None:
-        """Give callbacks what was received, one message after the other."""
-        while self._connector.state != "closed":
-            await self._subscriptions.deliver(await self._session.inbox.get())
-
     def _rejoin(self) -> None:
         if self._rooms.names:
             self._tasks.spawn(self._rooms.rejoin(), name="rejoin rooms")
-
-    def _changed(self, type_: ConnectionType) -> None:
-        self._detector.reset()
-        self._events.emit("transport", type_)
-
-    async def _say_goodbye(self) -> None:
-        session, outbox = self._session, self._session.outbox
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._options.timing.close):
-                outbox.flush()
-                while session.link is not None and outbox.queue:
-                    await outbox.room()
-                if session.link is not None:
-                    await session.link.flush()
-                session.control("bye", {})
-                if session.link is not None:
-                    await session.link.flush()

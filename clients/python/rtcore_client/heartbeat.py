@@ -13,6 +13,7 @@ from rtcore_client.transports.base import LinkLost
 
 if TYPE_CHECKING:
     from rtcore_client.events import Events
+    from rtcore_client.options import ConnectionType
     from rtcore_client.quality import ConnectionQualityDetector, Quality
     from rtcore_client.session import Session
 
@@ -52,6 +53,11 @@ class Heartbeat:
                 )
             self._sent.pop(self._number, None)
             await asyncio.sleep(max(0.0, interval - timeout))
+
+    def begin_anew(self, type_: ConnectionType) -> None:
+        """The session moved to another transport: what was measured on the one before says nothing of it."""
+        self._detector.reset()
+        self._events.emit("transport", type_)
 
     async def _listen(self, timeout: float) -> None:
         """Wait so long; once more if the loop itself was held up meanwhile, for then silence may be our own."""

@@ -17,6 +17,7 @@ from rtcore_client.buffer import Buffer, Ended
 
 if TYPE_CHECKING:
     from rtcore.wire.message import Message
+    from rtcore_client.inbox import Inbox
     from rtcore_client.tasks import Tasks
 
 Callback = Callable[["Message"], Any]
@@ -63,6 +64,7 @@ class Subscriptions:
         self._failed = failed
         self._limit = limit
         self._all: list[Subscription] = []
+        self._ended = False
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ class Subscriptions:
 
     def end(self) -> None:
         """No more messages for anybody; an async callback finishes the one that it is at."""
+        self._ended = True
         for subscription in tuple(self._all):
             subscription.end()
 
@@ -102,6 +105,11 @@ class Subscriptions:
             subscription.end()
 
         return unsubscribe
+
+    async def run(self, inbox: Inbox) -> None:
+        """Give out what was received, one message after the other, until `end`."""
+        while not self._ended:
+            await self.deliver(await inbox.get())
 
     async def deliver(self, message: Message) -> None:
         """Give one message to all whom it concerns. Waits for those whose queue is full."""
