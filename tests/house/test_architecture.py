@@ -25,6 +25,8 @@ IO = {
     "ssl",
     "threading",
 }
+#: What one module takes where its extra is installed, and does without elsewhere.
+OPTIONAL = {"rtcore.serve": {"uvloop"}}
 KERNEL_NEEDS = {"attrs", "cattrs", "click", "opentelemetry-api", "pluggy", "rich"}
 TESTING_NEEDS = {"hypothesis", "pytest", "pytest-asyncio"}
 
@@ -94,7 +96,7 @@ def test_the_kernel_imports_no_json_library():
 
 def test_the_kernel_imports_nothing_that_it_does_not_declare():
     def wrong(module: Module, one: Import) -> bool:
-        allowed = KERNEL_NEEDS | TESTING_NEEDS if in_testing(module) else KERNEL_NEEDS
+        allowed = KERNEL_NEEDS | (TESTING_NEEDS if in_testing(module) else OPTIONAL.get(module.name, set()))
         return not (standard(one) or one.top == "rtcore" or brought_by(one, allowed))
 
     assert not offenders(KERNEL.modules(), wrong)
