@@ -39,9 +39,6 @@ _NOBODY: Final = asyncio.Protocol()
 #: picows' read buffer, at its smallest; bytes.
 _BUFFER: Final = 2048
 
-#: Bytes of one read, and so of what may still come after `pause_reading`.
-READ_AT_ONCE: Final = 16_384
-
 
 class _Answered(WSUpgradeResponse):
     """The 101 that aiohttp has sent already: picows writes its empty form. One serves all."""
@@ -55,20 +52,6 @@ class _Answered(WSUpgradeResponse):
 
 
 _ANSWERED: Final = _Answered()
-
-
-class _Parser(core.WSProtocol):  # type: ignore[misc, name-defined]  # there, and not promised
-    """picows' protocol, which reads no more at once than it is given.
-
-    Its own buffer doubles whenever a read fills it: a peer that sends faster than we read would make it as large as
-    the system's socket buffer, and so it would stay. It still grows to hold one large message (`renew`).
-    """
-
-    __slots__ = ()
-
-    def get_buffer(self, size: int) -> memoryview:
-        space: memoryview = super().get_buffer(size)
-        return space if len(space) <= READ_AT_ONCE else space[:READ_AT_ONCE]
 
 
 class _Ear:
@@ -150,19 +133,20 @@ def send_close(ws: WSTransport, number: int, reason: str) -> None:
     cast(Any, ws).send_close(number, reason.encode()[:123])
 
 
-def _take(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> _Parser:
+def _take(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> Any:
     def accept(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         return WSUpgradeResponseWithListener(_ANSWERED, link)
 
     no_pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
-    protocol = _Parser(None, None, False, accept, _Ear(link), True, None, *no_pings, max_frame, None, _BUFFER)
+    make: Any = core.WSProtocol  # type: ignore[attr-defined]  # there, and not promised
+    protocol = make(None, None, False, accept, _Ear(link), True, None, *no_pings, max_frame, None, _BUFFER)
     protocol.connection_made(transport)
     transport.set_protocol(protocol)
     _feed(protocol, transport, _HANDSHAKE)
     return protocol
 
 
-def _feed(protocol: _Parser, transport: asyncio.Transport, data: bytes) -> None:
+def _feed(protocol: Any, transport: asyncio.Transport, data: bytes) -> None:
     """Let a protocol read bytes that did not come from its socket; its buffer takes what fits and grows."""
     at = 0
     while at < len(data) and not transport.is_closing():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from rtcore_websocket.framing import header
-from rtcore_websocket.handover import READ_AT_ONCE, renew, resume_reading, send_close
+from rtcore_websocket.handover import renew, resume_reading, send_close
 from rtcore_websocket.inbox import CLOSE, CONTINUATION, PING, Inbox, closing, is_utf8
 from rtcore_websocket.nobody import NOBODY
 from rtcore_websocket.violation import Violation
@@ -29,8 +29,8 @@ _TEXT: Final = WSMsgType.TEXT
 _BINARY: Final = WSMsgType.BINARY
 _CLOSE: Final = WSMsgType.CLOSE
 
-#: A message of more bytes than this leaves a read buffer behind that is worth giving back.
-_LARGE: Final = 2 * READ_AT_ONCE
+#: A read buffer that has held more bytes than this is worth giving back.
+_LARGE: Final = 32_768
 
 
 def _nowhere(data: bytes) -> None:
@@ -46,7 +46,7 @@ class PicowsLink(WSListener):
     """
 
     __slots__ = (
-        "_closing", "_code", "_deflate", "_held", "_inbox", "_linger", "_owner", "_paused", "_plain", "_pong",
+        "_closing", "_code", "_deflate", "_grown", "_held", "_inbox", "_linger", "_owner", "_paused", "_plain", "_pong",
         "_reading", "_renewing", "_tcp", "_ws", "connection", "framing", "write",
     )  # fmt: skip
 
@@ -68,6 +68,7 @@ class PicowsLink(WSListener):
         self._pong: bytes | None = None
         self._reading = True
         self._held: deque[bytes | int] | None = None
+        self._grown = False
         self._renewing = False
 
     # -- what the kernel says ------------------------------------------------------------------------------
@@ -130,11 +131,13 @@ class PicowsLink(WSListener):
             self._plain
             and frame.fin
             and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-            and (kind is _BINARY or (kind is _TEXT and is_utf8(payload)))
+            and (kind is _BINARY or (kind is _TEXT and (payload.isascii() or is_utf8(payload))))
         ):
             self.connection.receive(payload)
-            if len(payload) > _LARGE and frame.last_in_buffer and not frame.tail_size:
-                self._give_back()
+            if self._grown or len(payload) + frame.tail_size > _LARGE:
+                self._grown = True
+                if frame.last_in_buffer and not frame.tail_size:
+                    self._give_back()
             return
         rsv = frame.rsv1 << 2 | frame.rsv2 << 1 | frame.rsv3
         try:
@@ -262,14 +265,17 @@ class PicowsLink(WSListener):
         connection.lost(self._code)
 
     def _give_back(self) -> None:
-        """The read buffer has grown with this message, and picows never makes one smaller: take a fresh parser."""
+        """The read buffer has grown, with a large message or with many, and picows never makes one smaller.
+
+        Nothing is left in it now: take a fresh parser, in the next turn, since this one is still at work.
+        """
         if self._tcp is not None and self._closing is None and not self._renewing:
             self._renewing = True
             self._tcp.pause_reading()
             self._owner.loop.call_soon(self._renew)
 
     def _renew(self) -> None:
-        self._renewing = False
+        self._renewing = self._grown = False
         tcp = self._tcp
         if tcp is None or tcp.is_closing():
             return
@@ -279,9 +285,17 @@ class PicowsLink(WSListener):
             resume_reading(tcp)
 
 
-def tune(transport: asyncio.Transport, *, high_water: int, notsent_lowat: int) -> None:
-    """Keep little below the kernel's lanes: what waits in a socket cannot be overtaken by what is urgent."""
+def tune(transport: asyncio.Transport, *, high_water: int, notsent_lowat: int, receive_buffer: int) -> None:
+    """Keep little below the kernel's lanes, and little in front of it.
+
+    What waits to be sent cannot be overtaken by what is urgent. What waits to be read is read at once, into a buffer
+    that grows to hold it, and still comes when the kernel does not want to read any more.
+    """
     transport.set_write_buffer_limits(high=high_water)
     sock = transport.get_extra_info("socket")
-    if notsent_lowat and sock is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+    if sock is None:
+        return
+    if notsent_lowat and hasattr(socket, "TCP_NOTSENT_LOWAT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, notsent_lowat)
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -38,6 +38,14 @@ class WebSocketSettings:
         ),
     )
 
+    receive_buffer: int = attrs.field(
+        default=65_536,
+        validator=v.ge(0),
+        metadata=_help(
+            "What the system may receive ahead of us (`SO_RCVBUF`); 0 for its own choice.", "bytes"
+        ),
+    )
+
     # -- permessage-deflate (RFC 7692) -----------------------------------------------------------------------
     permessage_deflate: bool = attrs.field(
         default=False,

@@ -92,6 +92,7 @@ class WebSocketTransport:
             transport,
             high_water=self._settings.write_high_water,
             notsent_lowat=self._settings.notsent_lowat,
+            receive_buffer=self._settings.receive_buffer,
         )
 
     def gone(self, link: object) -> None:
