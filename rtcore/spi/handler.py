@@ -17,7 +17,7 @@ class Handler:
         call: takes, by annotation or by name, any of `session: Session`, `message: Message` and one payload
             parameter of any other type, which is validated. Plain functions run at once; coroutine functions run
             in order per session. What it returns answers the request, if the message was one.
-        concurrent: an async handler that need not wait for the ones before it.
+        concurrent: an async handler that need not wait for the ones before it, nor they that follow for it.
         detached: goes on when its session ends, instead of being cancelled.
     """
 
