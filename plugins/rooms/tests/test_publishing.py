@@ -223,6 +223,18 @@ async def test_ones_own_messages_are_not_in_the_history_of_a_room_without_echo(h
         assert [message.payload for message in alice._inbox] == ["bob's"]
 
 
+async def test_a_message_of_the_history_that_a_codec_cannot_express_is_a_gap_and_no_obstacle(house):
+    async with house({"r": {"history": 5}}) as h:
+        for payload in (1, float("nan"), 3):
+            h.app.manager.send_to_room("r", Message("news", payload))
+        alice = await h.client()
+        answer = await alice.request("room:join", {"room": "r", "history": 5})
+        assert answer.payload["offset"] == 3
+        gap, *news = sorted(alice._inbox, key=lambda message: message.type)
+        assert (gap.type, gap.payload) == ("gap", {"reason": "unencodable", "n": 1, "room": "r"})
+        assert [message.payload for message in news] == [1, 3]
+
+
 # -- many ------------------------------------------------------------------------------------------------
 
 
