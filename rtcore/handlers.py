@@ -51,6 +51,13 @@ def route(handler: Handler, *, plugin: str, converter: Converter) -> Route:
     target = call if inspect.isroutine(call) else type(call).__call__
     waits = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(target)
     wants = _wants(call, plugin, name)
+    for _, type_ in wants:
+        if type_ is not None and isinstance(converter, CattrsConverter) and not converter.knows(type_):
+            raise PluginError(
+                plugin,
+                f"handler {name}: nothing here makes a {getattr(type_, '__qualname__', type_)} of a payload",
+                mend="take a dataclass or an attrs class, or install a plugin with a Converter; `json` knows msgspec's",
+            )
     return Route(
         name, handler.pattern, _adapt(call, wants, converter), waits, handler.concurrent, handler.detached
     )
@@ -147,6 +154,16 @@ class CattrsConverter:
         self._converter = cattrs.Converter(forbid_extra_keys=False, detailed_validation=True)
         for builtin in (str, int, float, bool):
             self._converter.register_structure_hook(builtin, _strict)
+
+    def knows(self, type_: type[Any]) -> bool:
+        """Say whether payloads can become this type at all: found out at boot, not by the first message."""
+        import cattrs
+
+        try:
+            self._converter.get_structure_hook(type_)
+        except cattrs.StructureHandlerNotFoundError:
+            return False
+        return True
 
     def convert(self, payload: object, type_: type[Any]) -> Any:
         """Structure a payload; see `rtcore.spi.codec.Converter`."""

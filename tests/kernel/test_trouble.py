@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rtcore import App, Message, Rejected, Session, hookimpl
+from rtcore import App, Message, PluginError, Rejected, Session, hookimpl
 from rtcore.spi.auth import Identity
 from rtcore.spi.interceptor import Stage
 from rtcore.spi.transport import Handshake
@@ -382,6 +382,20 @@ async def test_a_handler_may_stop_the_app() -> None:
     async with asyncio.timeout(5):
         await stopped.wait()
     await until(lambda: not app._tasks)
+
+
+class Opaque:
+    def __init__(self, *things: object) -> None: ...
+
+
+def test_a_payload_type_that_nothing_can_make_is_found_at_boot() -> None:
+    app = make_app()
+
+    @app.handler("x")
+    def x(thing: Opaque) -> None: ...
+
+    with pytest.raises(PluginError, match="Opaque of a payload"):
+        app.boot()
 
 
 def test_policies_may_be_taken_back() -> None:
