@@ -94,22 +94,66 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Any) -> None:
     raise CannotRun("its server did not open its port")
 
 
+def command(port: int, target: Mapping[str, Any], arguments: Sequence[str]) -> list[str]:
+    """Return the call of `rtload` that connects as a target wants it."""
+    call = [rtload(), "--port", str(port), "--path", target["path"], *arguments]
+    for option, keys in (("init", ("hello", "init")), ("header", ("header",))):
+        for value in (value for key in keys for value in target.get(key, [])):
+            call += [f"--{option}", value]
+    if target.get("reply"):
+        call += ["--reply", target["reply"]]
+    if target.get("binary"):
+        call += ["--binary", "--hex"]
+    if target.get("welcomes"):
+        call.append("--welcomed")
+    return call
+
+
 def drive(port: int, pid: int, target: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
     """Run `rtload` with a target's connection and the case's arguments; return what it printed, and the memory."""
-    command = [rtload(), "--port", str(port), "--path", target["path"], *arguments]
-    for key in ("init", "header"):
-        for value in target.get(key, []):
-            command += [f"--{key}", value]
-    if target.get("reply"):
-        command += ["--reply", target["reply"]]
-    if target.get("binary"):
-        command += ["--binary", "--hex"]
     base = peak = rss_kib(pid)
-    process = subprocess.Popen(pinned(1, command), stdout=subprocess.PIPE, text=True)
-    while process.poll() is None:
-        peak = max(peak, rss_kib(pid))
-        time.sleep(0.1)
-    assert process.stdout is not None
-    result: dict[str, Any] = json.loads(process.stdout.read() or "{}")
+    with loading(command(port, target, arguments)) as load:
+        while load.running:
+            peak = max(peak, rss_kib(pid))
+            time.sleep(0.1)
+        result = load.result()
     opened = max(result.get("open", 0), 1)
     return {**result, "kib_per_conn": (peak - base) / opened}
+
+
+class Load:
+    """An `rtload` that runs."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    @property
+    def running(self) -> bool:
+        """It has not ended."""
+        return self._process.poll() is None
+
+    def opened(self) -> None:
+        """Wait until all its connections are open; it was given `--announce`."""
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "open\n":
+            raise CannotRun("the load generator could not connect")
+
+    def result(self) -> dict[str, Any]:
+        """Wait for its end; return what it measured."""
+        printed = self._process.communicate()[0].strip().splitlines()
+        result: dict[str, Any] = json.loads(printed[-1]) if printed else {}
+        return result
+
+
+@contextmanager
+def loading(call: Sequence[str], *, eager: bool = False) -> Iterator[Load]:
+    """Run an `rtload` beside something else. An eager one is served first by the CPU that they share."""
+    first = ["nice", "-n", "-5" if os.getuid() == 0 else "0"] if eager else []
+    process = subprocess.Popen(pinned(1, [*first, *call]), stdout=subprocess.PIPE, text=True)
+    try:
+        yield Load(process)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

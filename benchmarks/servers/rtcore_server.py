@@ -3,14 +3,22 @@
     python benchmarks/servers/rtcore_server.py PORT [key=value …]
 
 Everything that a deployment has is on: a token in `hello` is checked in constant time, joining a room is authorised,
-each message passes the rate limiter, counters are kept and one message in a hundred gets a span.
+each message passes the rate limiter, counters are kept and one message in a hundred gets a span. A token is the
+shared one, or that and `:name` for a user of that name: a session belongs to its identity.
+
+`everyone` is broadcast to all sessions; `stats` is answered with what a soak watches.
 """
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import hmac
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import rtcore_cbor
 import rtcore_echo
@@ -24,7 +32,7 @@ import rtcore_rooms
 import rtcore_sse
 import rtcore_websocket
 
-from rtcore import App, Rejected, Session, hookimpl
+from rtcore import App, Message, Rejected, Session, hookimpl
 from rtcore.serve import run
 from rtcore.settings import load
 from rtcore.spi.auth import Authenticator, Authorizer, Identity
@@ -38,6 +46,7 @@ PLUGINS = (
 SETTINGS = (
     "max_connections=20000",
     "max_greetings=20000",
+    "max_detached=20000",
     "rate_limit_per_second=1000000",
     'http.host="127.0.0.1"',
     "otel.sample_ratio=0.01",
@@ -61,19 +70,45 @@ class Gate:
     async def authenticate(self, handshake: Handshake) -> Identity | None:
         if handshake.token is None:
             return None
-        if not hmac.compare_digest(handshake.token, TOKEN):
+        token, _, name = handshake.token.partition(":")
+        if not hmac.compare_digest(token, TOKEN):
             raise Rejected("unauthenticated")
-        return Identity(f"user-{handshake.peer}")
+        return Identity(name or f"user-{handshake.peer}")
 
     async def authorize(self, session: Session, action: str, resource: str) -> None:
         if resource.startswith("private:"):
             raise Rejected("forbidden")
 
 
+def make(arguments: Sequence[str]) -> App:
+    """Make the app: a port, and settings that differ from a deployment's."""
+    port, *more = arguments
+    app = App(load(None, {}, [*SETTINGS, f"http.port={port}", *more]), plugins=[*PLUGINS, Gate()])
+
+    @app.handler("everyone")
+    def everyone(session: Session, message: Message) -> None:
+        app.manager.broadcast(Message("everyone", raw=message.raw, raw_codec=message.raw_codec))
+
+    @app.handler("stats")
+    def stats(session: Session, message: Message) -> dict[str, Any]:
+        gc.collect()
+        manager = app.manager
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return {
+            "rss": pages * os.sysconf("SC_PAGE_SIZE"),
+            "tasks": len(asyncio.all_tasks()),
+            "fds": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+            "sessions": len(manager.sessions),
+            "attached": manager.attached,
+            "waiting": manager.pool.used,
+            "drops": {reason: n for reason, n in manager.get_metrics().drops.items() if n},
+        }
+
+    return app
+
+
 def main() -> None:
-    port, *more = sys.argv[1:]
-    sources = load(None, {}, [*SETTINGS, f"http.port={port}", *more])
-    run(App(sources, plugins=[*PLUGINS, Gate()]))
+    run(make(sys.argv[1:]))
 
 
 if __name__ == "__main__":
