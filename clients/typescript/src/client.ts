@@ -88,10 +88,10 @@ export class RealtimeClient<M extends object = AnyMessages> {
     const settings = (this._settings = settle(options));
     const { memory, resume } = settings;
     const events = this._events;
-    this._rooms = new Rooms((type, payload) => this._ask(type, payload), events);
+    this._rooms = new Rooms((...asked) => this._ask(...asked), events);
     this._session = new Session(settings, events, {
       message: (message) => this._deliver(message),
-      anew: () => void this._rooms.rejoin(),
+      anew: () => this._rooms.rejoin(),
       pong: (t) => this._heartbeat.pong(t),
       move: (within) => this._connector.move(within),
       lost: (lost) => this._connector.lost(lost),

@@ -7,7 +7,7 @@
 
 import { asMap, type RealtimeError } from "./errors.js";
 import type { Events } from "./events.js";
-import type { Message } from "./wire/message.js";
+import type { Message, Priority } from "./wire/message.js";
 
 /** What the server says of a room that was joined. */
 export interface Joined {
@@ -30,7 +30,7 @@ export class Rooms {
   private readonly _joined = new Map<string, Cursor | undefined>();
 
   constructor(
-    private readonly _ask: (type: string, payload: unknown) => Promise<unknown>,
+    private readonly _ask: (type: string, payload: unknown, options?: { priority: Priority }) => Promise<unknown>,
     private readonly _events: Events,
   ) {}
 
@@ -58,17 +58,22 @@ export class Rooms {
     for (const room of rooms) if (!this._joined.has(room)) this._joined.set(room, undefined);
   }
 
-  /** Join every room again, in a session that knows of none. */
-  async rejoin(): Promise<void> {
-    for (const [room, since] of [...this._joined]) {
-      try {
-        const answer = asMap(await this._ask("room:join", since ? { room, since } : { room }));
-        if (answer.missed) this._events.emit("gap", { reason: "history", n: 0, room });
-        if (!since) this._reached(room, answer);
-      } catch (error) {
-        if (!(error as RealtimeError).retry) this._joined.delete(room);
-        this._events.emit("error", error as RealtimeError);
-      }
+  /**
+   * Join every room again, in a session that knows of none. All is asked in this turn and before anything that waits: what
+   * was sent to a room while there was no link finds its sender a member.
+   */
+  rejoin(): void {
+    for (const [room, since] of this._joined) void this._rejoin(room, since);
+  }
+
+  private async _rejoin(room: string, since: Cursor | undefined): Promise<void> {
+    try {
+      const answer = asMap(await this._ask("room:join", since ? { room, since } : { room }, { priority: "critical" }));
+      if (answer.missed) this._events.emit("gap", { reason: "history", n: 0, room });
+      if (!since) this._reached(room, answer);
+    } catch (error) {
+      if (!(error as RealtimeError).retry) this._joined.delete(room);
+      this._events.emit("error", error as RealtimeError);
     }
   }
 
