@@ -106,7 +106,8 @@ def hand_over(request: web.Request, link: PicowsLink, *, max_frame: int) -> None
     transport.set_protocol(_NOBODY)  # or uvloop's own transport keeps the old one by its `data_received`
     protocol = _take(transport, link, max_frame=max_frame)
     _feed(protocol, transport, early)
-    resume_reading(transport)
+    if link.reading:
+        resume_reading(transport)
 
 
 def renew(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> None:

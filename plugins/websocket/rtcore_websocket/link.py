@@ -43,11 +43,12 @@ class PicowsLink(WSListener):
     Attributes:
         write: one write of the transport, looked up once; see `Link.write`.
         framing: how frames leave.
+        reading: the kernel has not paused it.
     """
 
     __slots__ = (
         "_closing", "_code", "_deflate", "_grown", "_held", "_inbox", "_linger", "_owner", "_paused", "_plain", "_pong",
-        "_reading", "_renewing", "_tcp", "_ws", "connection", "framing", "write",
+        "_renewing", "_tcp", "_ws", "connection", "framing", "reading", "write",
     )  # fmt: skip
 
     connection: Connection
@@ -66,7 +67,7 @@ class PicowsLink(WSListener):
         self._linger: asyncio.TimerHandle | None = None
         self._paused = False
         self._pong: bytes | None = None
-        self._reading = True
+        self.reading = True
         self._held: deque[bytes | int] | None = None
         self._grown = False
         self._renewing = False
@@ -86,21 +87,21 @@ class PicowsLink(WSListener):
 
     def pause_reading(self) -> None:
         """Stop reading the socket. What one read has brought already is held back."""
-        self._reading = self._plain = False
+        self.reading = self._plain = False
         if self._tcp is not None and not self._tcp.is_closing():
             self._tcp.pause_reading()
 
     def resume_reading(self) -> None:
         """Read it again, after what was held back. That may be as far as it goes."""
-        self._reading = True
+        self.reading = True
         held = self._held
-        while held and self._reading:
+        while held and self.reading:
             arrived = held.popleft()
             if isinstance(arrived, int):
                 self._closed(arrived)
                 return
             self.connection.receive(arrived)
-        if not self._reading:
+        if not self.reading:
             return
         self._held = None
         self._plain = self._closing is None and self._inbox is None
@@ -214,10 +215,10 @@ class PicowsLink(WSListener):
         message = inbox.take(opcode, payload, fin=fin, rsv=rsv)
         if inbox.between and not self._deflate:
             self._inbox = None
-        self._plain = self._inbox is None and self._reading
+        self._plain = self._inbox is None and self.reading
         if message is None:
             return
-        if self._reading:
+        if self.reading:
             self.connection.receive(message)
         elif self._held is None:
             self._held = deque((message,))
@@ -281,7 +282,7 @@ class PicowsLink(WSListener):
             return
         if self._closing is None:
             renew(tcp, self, max_frame=self._owner.limit)
-        if self._reading or self._closing is not None:
+        if self.reading or self._closing is not None:
             resume_reading(tcp)
 
 
