@@ -28,9 +28,6 @@ from rtcore_http.service import Http
 from rtcore import App, Rejected, Session
 
 app = App({"http": {"port": 0}})
-logging.getLogger(
-    "rtcore.handlers"
-).disabled = True  # the traceback of `broken` is not what this example is about
 
 
 @dataclass
@@ -96,4 +93,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    # The traceback of `broken` belongs into a server's log; here it is not what this is about.
+    logging.getLogger("rtcore.handlers").disabled = True
     asyncio.run(main())

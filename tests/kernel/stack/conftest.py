@@ -58,6 +58,9 @@ def shelf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 
     monkeypatch.setattr("rtcore.plugins.find.metadata.entry_points", entry_points)
     monkeypatch.syspath_prepend(folder)
+    # Real plugins that other tests have imported must not stand in for what is on this shelf.
+    for name in [name for name in sys.modules if name.partition(".")[0].startswith("rtcore_")]:
+        monkeypatch.delitem(sys.modules, name)
     before = set(sys.modules)
     yield Shelf(folder)
     for name in set(sys.modules) - before:
