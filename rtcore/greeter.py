@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -18,6 +19,7 @@ import attrs
 from rtcore.errors import Rejected
 from rtcore.session import Session
 from rtcore.spi.auth import Identity
+from rtcore.spi.limiter import StatedLimiter
 from rtcore.wire.errors import AttachRefusedError
 from rtcore.wire.hello import Welcome
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from rtcore.manager import RealtimeManager
     from rtcore.spi.codec import Codec
     from rtcore.spi.compressor import Compressor
+    from rtcore.spi.limiter import Limiter
     from rtcore.spi.transport import Handshake
     from rtcore.wire.hello import Hello
     from rtcore.wire.server_line import Attached
@@ -47,6 +50,7 @@ class Greeter:
         self._greeting: set[Connection] = set()
         # New sessions by the nonce of their hello, until their client is known to have its welcome.
         self._unconfirmed: dict[str, Session] = {}
+        self._pace = _pace(manager.app.registry.limiters)
         options = manager.options
         chosen = {"attempts": options.max_reconnect_attempts, "delay": options.reconnect_delay}
         # What clients do by themselves need not be said to each of them.
@@ -287,8 +291,7 @@ class Greeter:
             "max_message_size": options.max_message_size,
             "window": options.message_buffer_size,
         }
-        if options.rate_limit_per_second and self._manager.app.registry.limiters:
-            limits["rate_per_second"] = options.rate_limit_per_second
+        limits |= self._pace
         welcome = Welcome(
             session=session.id,
             secret=session.secret,
@@ -328,6 +331,17 @@ class Greeter:
     def is_unconfirmed(self, session: Session) -> bool:
         """Nobody knows whether the client has ever heard of this session."""
         return self._unconfirmed.get(session.nonce) is session
+
+
+def _pace(limiters: Sequence[Limiter]) -> dict[str, float]:
+    """Return the slowest pace that the limiters state, as `welcome` writes it; nothing if none does."""
+    stated = [limiter for limiter in limiters if isinstance(limiter, StatedLimiter)]
+    if not stated:
+        return {}
+    return {
+        "rate_per_second": min(limiter.rate for limiter in stated),
+        "burst": min(limiter.burst for limiter in stated),
+    }
 
 
 def _same(one: Identity, other: Identity) -> bool:

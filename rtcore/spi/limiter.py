@@ -20,3 +20,18 @@ class Limiter(Protocol):
         Returns:
             0.0 when they were taken; otherwise the seconds until they could be, and nothing was taken.
         """
+
+
+@runtime_checkable
+class StatedLimiter(Protocol):
+    """Implement it if every session may send at one known pace: `welcome` states it, and clients keep to it.
+
+    Do not if the pace depends on who sends or on what.
+
+    Attributes:
+        rate: messages per second in the long run.
+        burst: messages at once after a pause.
+    """
+
+    rate: float
+    burst: float

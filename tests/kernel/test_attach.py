@@ -39,6 +39,28 @@ async def test_a_hello_gets_a_welcome_that_states_limits_and_heartbeat() -> None
     assert welcome["session"].startswith(app.node + ".")
 
 
+class Stated:
+    """A limiter that says what it lets through."""
+
+    def __init__(self, name: str, rate: float, burst: float) -> None:
+        self.name, self.rate, self.burst = name, rate, burst
+
+    @hookimpl
+    def rtcore_limiters(self) -> list[Stated]:
+        return [self]
+
+    def take(self, session: object, cost: float = 1.0) -> float:
+        return 0.0
+
+
+async def test_a_welcome_states_the_slowest_pace_that_limiters_ask_for() -> None:
+    async with make_app({}, Stated("one", 50.0, 5.0), Stated("two", 20.0, 30.0)) as app:
+        limits = Peer(app).connect().control("welcome")["limits"]
+        assert (limits["rate_per_second"], limits["burst"]) == (20.0, 5.0)
+    async with make_app() as app:
+        assert "rate_per_second" not in Peer(app).connect().control("welcome")["limits"]
+
+
 async def test_a_welcome_advises_on_reconnecting_only_where_the_settings_do() -> None:
     async with make_app() as app:
         assert "reconnect" not in Peer(app).connect().control("welcome")
