@@ -8,9 +8,9 @@ A target is a JSON object: `name`, `command` (with `{port}` and `{python}`), `pa
 on opening: to be let in, to be in the room), `welcomes` (its first frame says that one is in), `reply` (an
 application-level ping and its answer, `"2=3"`), and templates: `echo` (answered to the sender), `publish` (delivered
 to every member of the room, the sender too), `everyone` (delivered to every session), `join` and `publish_to` (the
-same for room `@R@`), `ping`. A case is measured where the target has what it needs. `@T@` becomes a time mark that is counted
-wherever it comes back, `@I@` the connection's index. The server has one core, the load another. Ratios of one run can
-be compared; single figures drift by a fifth and more from run to run.
+same for room `@R@`), `ping`. A case is measured where the target has what it needs. `@T@` becomes a time mark that is
+counted wherever it comes back, `@I@` the connection's index. The server has one core, the load another. Ratios of one
+run can be compared; single figures drift by a fifth and more from run to run.
 """
 
 from __future__ import annotations

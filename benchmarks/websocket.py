@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 _MASK: Final = b"\0\0\0\0"  # a mask of zeros changes nothing: the load generator has no one to protect
 
@@ -56,8 +56,7 @@ class WebSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
