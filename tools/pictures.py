@@ -19,7 +19,9 @@ from playwright.async_api import Browser, Page, async_playwright
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
 BY_HAND = "#transports label:has(input[value={}])"
-ARRIVED = "n => parseInt([...document.querySelectorAll('.run p:first-child span')].at(-1)?.textContent ?? '0') >= n"
+ARRIVED = (
+    "n => parseInt([...document.querySelectorAll('.run p:first-child span')].at(-1)?.textContent ?? '0') >= n"
+)
 
 
 async def person(

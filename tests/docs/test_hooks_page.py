@@ -29,5 +29,7 @@ def test_every_hook_has_its_heading_in_the_order_in_which_they_fire() -> None:
 
 def test_every_hook_says_what_it_returns() -> None:
     sections = re.split(r"^### ", PAGE.read_text(), flags=re.MULTILINE)[1:]
-    silent = [section.splitlines()[0] for section in sections if "Returns" not in section and "Told" not in section]
+    silent = [
+        section.splitlines()[0] for section in sections if "Returns" not in section and "Told" not in section
+    ]
     assert silent == []

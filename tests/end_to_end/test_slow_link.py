@@ -52,6 +52,8 @@ async def test_a_critical_message_and_a_ping_pass_five_mebibytes_on_a_slow_link(
             assert await asyncio.wait_for(alarm, 10) - asked < 2.0
             assert len(bulk) < 1000
             await until(lambda: client.get_connection_info().latency is not None)
-            assert (client.get_connection_info().latency or 9.0) < 2.0, "a ping is answered while everything else waits"
+            assert (client.get_connection_info().latency or 9.0) < 2.0, (
+                "a ping is answered while everything else waits"
+            )
             assert bulk == list(range(len(bulk))), "what is not urgent stays in order"
             session.close()
