@@ -20,6 +20,7 @@ from rtcore.connection import Unread
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
+    from rtcore.outgoing import Outgoing
     from rtcore.session import Session
     from rtcore.wire.format import Format
     from rtcore.wire.message import Message
@@ -53,12 +54,12 @@ class Flusher:
 
     def __init__(self, *, batch_interval: float = 0.1) -> None:
         self._batch_interval = batch_interval
-        self._held: dict[Session, None] = {}
+        self._held: dict[Outgoing, None] = {}
         self._due = False
         self._releasing = False
         self._paused: dict[Connection, None] = {}
-        self._hot: list[Session] = []
-        self._bulk: deque[Session] = deque()
+        self._hot: list[Outgoing] = []
+        self._bulk: deque[Outgoing] = deque()
         self._scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last: list[Message] = []
@@ -74,14 +75,14 @@ class Flusher:
         self._held.clear()
         self._paused.clear()
 
-    def hot(self, session: Session) -> None:
+    def hot(self, session: Outgoing) -> None:
         """This session has a direct message: it is flushed first."""
         self._hot.append(session)
         if not self._scheduled:
             self._schedule()
 
     @property
-    def bulk(self) -> deque[Session]:
+    def bulk(self) -> deque[Outgoing]:
         """Where an audience puts sessions whose outbox was empty; call `wake` afterwards."""
         return self._bulk
 
@@ -121,7 +122,7 @@ class Flusher:
         else:
             self._scheduled = False
 
-    def write(self, session: Session) -> None:
+    def write(self, session: Outgoing) -> None:
         """Write what is pending for one session; nothing if it is empty or waits in lanes."""
         pending = session.outbox
         if type(pending) is not list or not pending:
@@ -152,7 +153,7 @@ class Flusher:
             if session.connection is not None:
                 session.manager.give_up(session.connection, "internal")
 
-    def finish(self, session: Session) -> None:
+    def finish(self, session: Outgoing) -> None:
         """Write what is pending for one session, and hold nothing back for a batch: it is the last."""
         self._due = True
         self.write(session)
@@ -168,7 +169,7 @@ class Flusher:
         self._bulk.clear()
         self._held.clear()
 
-    def _holds(self, session: Session, pending: list[Message]) -> bool:
+    def _holds(self, session: Outgoing, pending: list[Message]) -> bool:
         """Keep back what makes no full batch yet and is not urgent, for `batch_interval` at most."""
         if self._due or len(pending) >= session.form.batch or any(m.priority in URGENT for m in pending):
             self._held.pop(session, None)

@@ -192,7 +192,7 @@ class Greeter:
         if old is not None and old is not connection:
             old.close("superseded", attach=session.attach)
         if not identity.anonymous:
-            session.identity = identity
+            session.identify(identity)
         manager.came_back(session, was_attached=was_attached)
         self._connect(connection, session, hello)
         self._welcome(connection, session, hello, attached, new=not named, reason=reason or attached.reason)

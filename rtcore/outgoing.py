@@ -1,0 +1,242 @@
+"""What goes out of a session: from `post` to the wire, or to the lanes where it waits.
+
+    outbox is a list    the session keeps up: what is posted leaves when the loop turns
+    outbox is Lanes     it does not (or is detached): what is posted waits by priority, within bounds
+
+Rule: whoever puts a message here does not ask which of the two it is; both have `append`, and lanes are never empty.
+What is written is counted into the window first, so that it can be replayed whatever becomes of the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rtcore.errors import Rejected
+from rtcore.wire.lanes import Lanes
+from rtcore.wire.message import Message
+from rtcore.wire.server_line import ServerLine
+
+if TYPE_CHECKING:
+    from rtcore.connection import Connection
+    from rtcore.manager import RealtimeManager
+    from rtcore.wire.format import Format
+
+#: Bytes taken from the lanes at once when a connection drains: small, so that what is urgent can still overtake.
+PUMP_BYTES: Final = 16 * 1024
+
+
+class Outgoing(ServerLine):
+    """The way out of one session.
+
+    Attributes:
+        id: names the session and its node; not a secret.
+        form: how messages are written to the present (or last) connection.
+        outbox: what is pending; see the module.
+        closed: the code that ended the session; `None` while it lives.
+    """
+
+    __slots__ = ("_gaps", "_waiters", "closed", "form", "id", "manager", "outbox")
+
+    connection: Connection | None
+
+    def __init__(self, manager: RealtimeManager, id: str, *, nonce: str) -> None:
+        options = manager.options
+        super().__init__(options.message_buffer_size, options.message_buffer_bytes, nonce=nonce)
+        self.manager = manager
+        self.id = id
+        self.form: Format = None  # type: ignore[assignment]  # given by the attach that makes the session
+        self.outbox: list[Message] | Lanes = []
+        self.closed: str | None = None
+        self._gaps: dict[tuple[str, str | None], int] | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
+
+    # -- for applications and plugins ------------------------------------------------------------------
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait to be written or, by a client that confirms at all, to be confirmed."""
+        connection = self.connection
+        confirms = connection is None or not connection.one_way
+        return len(self.outbox) + (len(self.window.held) if confirms else 0)
+
+    def post(self, message: Message) -> bool:
+        """Send a message to this client. It leaves when the loop turns, or waits while the client is away.
+
+        Returns:
+            False if the session has ended; the drop is counted.
+
+        Raises:
+            TypeError: the payload holds something that the client's codec cannot express.
+        """
+        if self.closed is not None:
+            self.manager.counters.drop("expired_session")
+            return False
+        message.form(self.form)
+        self.outbox.append(message)
+        self.manager.flusher.hot(self)
+        return True
+
+    def send(self, type: str, payload: Any = None, **fields: Any) -> bool:
+        """`post` a message made of these fields."""
+        return self.post(Message(type, payload, **fields))
+
+    async def drained(self, *, below: int = 1) -> None:
+        """Wait until fewer than `below` messages wait to be written or confirmed; at once if the session has ended.
+
+        A handler that sends much waits here now and then, so that nothing has to be dropped.
+        """
+        while self.closed is None and self.backlog >= below:
+            if self._waiters is None:
+                self._waiters = []
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- messages out: called by the flusher and by the connection ------------------------------------------
+
+    def put(self, messages: Sequence[Message], data: bytes) -> None:
+        """Count messages out and write them. The outbox was a list, so there is a connection that keeps up."""
+        connection = self.connection
+        if connection is None:
+            return
+        self.window.push(messages, len(data))
+        counters = self.manager.counters
+        counters.messages_sent += len(messages)
+        counters.bytes_sent += len(data)
+        connection.link.write(data)
+        if self._waiters is not None:
+            self._wake()
+
+    def write_again(self, messages: Sequence[Message]) -> None:
+        """Write messages of the window once more. They were counted, so something must stand in the place of each."""
+        parts: list[bytes] = []
+        for message in messages:
+            try:
+                parts.append(message.form(self.form))
+            except Exception:  # noqa: BLE001 - whatever a codec raises; the connection before had another one
+                self.manager.counters.drop("unencodable")
+                refusal = Rejected("unencodable", f"a message of type {message.type!r}")
+                parts.append(Message("error", refusal.fields()).form(self.form))
+        if parts and self.connection is not None:
+            self.connection.link.write(self.form.finish(parts))
+
+    def salvage(self, messages: Sequence[Message]) -> tuple[list[Message], bytes]:
+        """Keep those of some messages that this session's codec can express; count and report the others."""
+        good: list[Message] = []
+        parts: list[bytes] = []
+        for message in messages:
+            try:
+                parts.append(message.form(self.form))
+                good.append(message)
+            except Exception:  # noqa: BLE001 - whatever a codec raises, the others must go out
+                self.dropped(message, "unencodable")
+        return good, self.form.finish(parts) if parts else b""
+
+    def dropped(self, message: Message, reason: str = "buffer_full") -> None:
+        """A message will never reach this client: count it, and tell the client when it can hear.
+
+        One that was merged reaches it within another; that is counted, and no gap.
+        """
+        self.manager.counters.drop(reason)
+        if reason == "merged":
+            return
+        if self._gaps is None:
+            self._gaps = {}
+        key = (reason, message.room)
+        self._gaps[key] = self._gaps.get(key, 0) + 1
+        if type(self.outbox) is list:
+            self._tell_gaps()
+
+    def confirm(self, received: int) -> bool:
+        """The client has received so many messages; see `ServerLine.confirm`."""
+        known = super().confirm(received)
+        self._wake()
+        return known
+
+    def fall_behind(self, connection: Connection | None) -> None:
+        """The connection is full, or gone: what is posted from now on waits in lanes."""
+        if self.connection is not connection or type(self.outbox) is not list:
+            return
+        manager = self.manager
+        pending, self.outbox = (
+            self.outbox,
+            Lanes(
+                manager.options.message_buffer_size,
+                manager.options.message_buffer_bytes,
+                weigh=self._weigh,
+                dropped=self.dropped,
+                policy=manager.policies.find,
+                overrun=self._overrun,
+                pool=manager.pool,
+            ),
+        )
+        for message in pending:
+            self.outbox.append(message)
+
+    def catch_up(self, connection: Connection) -> None:
+        """The connection has room: write what waits, a little at a time, until it is full again."""
+        if self.connection is not connection:
+            return
+        self._tell_gaps()
+        while isinstance(self.outbox, Lanes) and not connection.paused and not connection.ended:
+            lanes = self.outbox
+            batch: list[Message] = []
+            size = 0
+            while len(lanes) and size < PUMP_BYTES:
+                message = lanes.popleft()
+                size += message.size
+                batch.append(message)
+            if not len(lanes):
+                self.outbox = []  # before the write, which may fill the connection again
+            if batch:
+                batch, data = self.salvage(batch)
+                self.put(batch, data)
+        self._wake()
+
+    def put_in_chunks(self, messages: Sequence[Message]) -> None:
+        """Write a burst in pieces for as long as the connection takes them; the rest waits in lanes."""
+        rest = deque(messages)
+        while rest and type(self.outbox) is list:
+            batch: list[Message] = []
+            size = 0
+            while rest and size < PUMP_BYTES:
+                size += rest[0].size
+                batch.append(rest.popleft())
+            batch, data = self.salvage(batch)
+            if batch:
+                self.put(batch, data)
+        for message in rest:
+            self.outbox.append(message)
+
+    def _overrun(self) -> None:
+        """A class whose policy is `disconnect` has filled the lanes: give the connection up, keep the session."""
+        if self.connection is not None:
+            self.manager.give_up(self.connection, "slow_consumer")
+
+    def _tell_gaps(self) -> None:
+        """Say what was dropped. In messages, counted like others: a cut must not make the client miss that as well."""
+        gaps = self._gaps
+        if gaps and self.connection is not None:
+            self._gaps = None
+            told: list[Message] = []
+            for (reason, room), n in gaps.items():
+                fields: dict[str, Any] = {"reason": reason, "n": n}
+                if room is not None:
+                    fields["room"] = room
+                told.append(Message("gap", fields))
+            self.put(told, self.form.finish([message.form(self.form) for message in told]))
+
+    def _weigh(self, message: Message) -> int:
+        try:
+            return len(message.form(self.form))
+        except Exception:  # noqa: BLE001 - found again, and reported, when it is written
+            return message.size
