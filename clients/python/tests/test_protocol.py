@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import brotli
 import pytest
 from aiohttp import web
 from rtcore_client import Limits, NotConnected, Refused, RequestError, Suspended, Timing
@@ -190,7 +191,6 @@ async def test_batching_that_was_not_agreed_on_is_not_used(server, client_of, un
 async def test_large_frames_are_compressed_once_that_was_agreed_on_and_small_ones_never(
     server, client_of, until
 ):
-    brotli = pytest.importorskip("brotli")
     frames = []
 
     async def compress(peer):
@@ -438,8 +438,6 @@ async def test_a_welcome_that_answers_another_hello_is_not_taken(server, client_
 
 
 async def test_a_server_without_the_codec_is_spoken_to_in_json(server, client_of):
-    pytest.importorskip("cbor2")
-
     async def unsupported(request):
         if "codec" in request.query:
             return web.Response(status=415)
