@@ -8,8 +8,13 @@ ARGS ?=
 
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml clients/*/pyproject.toml contrib/*/pyproject.toml)
 
+# A Node that tools/node.sh had to install is in .venv.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+TS := clients/typescript
+TS_SOURCES := $(shell find $(TS)/src -type f) $(TS)/scripts/build.mjs $(TS)/tsconfig.json $(TS)/tsconfig.build.json
+
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-browser system lint format types docs pictures bench autobahn constraints clean
+.PHONY: help install serve test test-browser client-ts test-ts system lint format types docs pictures bench autobahn constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +31,24 @@ serve: install ## the server with every plugin and the demo page, on port 8080
 system: ## nginx and Chromium, which the tests use for real
 	@tools/system.sh
 
-test: install system ## every test
+test: install system test-ts ## every test
 	$(BIN)/pytest $(ARGS)
 
-test-browser: install system ## only the tests that drive a browser
+test-browser: install system client-ts ## only the tests that drive a browser
 	$(BIN)/pytest -m browser $(ARGS)
+
+client-ts: $(TS)/dist/rtcore-client.js ## the TypeScript client, built; needs Node 20.10 or newer
+
+test-ts: install client-ts ## only the tests of the TypeScript client: lint, types, units, a real server
+	cd $(TS) && npm run --silent lint && npm run --silent types && npm run --silent test
+
+$(TS)/node_modules/.installed: $(TS)/package.json | .venv/.installed
+	@tools/node.sh
+	cd $(TS) && npm install --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(TS)/dist/rtcore-client.js: $(TS)/node_modules/.installed $(TS_SOURCES)
+	cd $(TS) && npm run --silent build
 
 lint: install ## ruff: rules and formatting
 	$(BIN)/ruff check .
