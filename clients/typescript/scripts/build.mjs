@@ -19,9 +19,8 @@ const common = {
   mangleProps: /^_[a-z]/,
   legalComments: "none",
   logLevel: "warning",
-  external: ["react"],
 };
-const entryPoints = ["index", "cbor", "react", "shared"].map((name) => `src/${name}.ts${name === "react" ? "x" : ""}`);
+const entryPoints = ["src/index.ts", "src/cbor.ts"];
 
 rmSync("dist", { recursive: true, force: true });
 await build({ ...common, entryPoints, format: "esm", splitting: true, outdir: "dist/esm", sourcemap: true });

@@ -38,8 +38,6 @@ export function sizes() {
     ["long polling, when it is used", gzipped([...new Set(lazy("polling"))])],
     ["compressed frames, when the first one comes", gzipped(lazy("inflate"))],
     ["`@rtcore/client/cbor`", gzipped(extra("cbor.js"))],
-    ["`@rtcore/client/react`", gzipped(extra("react.js"))],
-    ["`@rtcore/client/shared`", gzipped(extra("shared.js"))],
     ["`rtcore-client.js`: core, SSE, polling and decompression in one file", gzipped(["rtcore-client.js"])],
   ];
 }
