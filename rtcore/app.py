@@ -174,8 +174,11 @@ class App:
 
         pluggy's own call would end with the first that raises, and the rooms would never hear that a session is over.
         """
+        observers = getattr(self._hooks.hook, hook).get_hookimpls()
+        if not observers:
+            return
         facts["app"] = self
-        for impl in reversed(getattr(self._hooks.hook, hook).get_hookimpls()):
+        for impl in reversed(observers):
             try:
                 impl.function(*[facts[name] for name in impl.argnames])
             except Exception:  # noqa: BLE001 - an observer only looks on

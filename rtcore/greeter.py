@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
-
-import attrs
 
 from rtcore.errors import Rejected
 from rtcore.session import Session
@@ -26,6 +24,7 @@ from rtcore.wire.hello import Welcome
 if TYPE_CHECKING:
     from rtcore.connection import Connection
     from rtcore.manager import RealtimeManager
+    from rtcore.spi.auth import Authenticator
     from rtcore.spi.codec import Codec
     from rtcore.spi.compressor import Compressor
     from rtcore.spi.limiter import Limiter
@@ -106,44 +105,71 @@ class Greeter:
     # -- the hello -------------------------------------------------------------------------------------
 
     def take_hello(self, connection: Connection, hello: Hello) -> None:
-        """Attach a connection, at once if nobody needs to be asked who it is."""
-        registry = self._manager.app.registry
-        if connection.identity is not None or not registry.authenticators:
+        """Attach a connection: at once, unless somebody has to wait for something to say who it is."""
+        if connection.identity is not None or not self._manager.app.registry.authenticators:
             self._attach(connection, hello)
             return
         handshake = connection.handshake
         if hello.token is not None:
-            handshake = attrs.evolve(handshake, token=hello.token)
-        self._manager.app.spawn(self._check(connection, handshake, hello), name="authenticate")
+            handshake = handshake.with_token(hello.token)
+        try:
+            found = self.identify(handshake)
+        except Exception as error:  # noqa: BLE001 - see _refuse
+            self._refuse(connection, error)
+            return
+        if found is None or isinstance(found, Identity):
+            connection.identity = found
+            self._attach(connection, hello)
+        else:
+            self._manager.app.spawn(self._check(connection, found, hello), name="authenticate")
 
-    async def authenticate(self, handshake: Handshake) -> Identity | None:
-        """Ask each authenticator in turn; the first identity wins. All of them have `hello_timeout` seconds.
+    def identify(self, handshake: Handshake) -> Identity | None | Awaitable[Identity | None]:
+        """Ask each authenticator in turn; the first identity wins. The answer, or what to await for it.
 
         Raises:
-            Rejected: what an authenticator raises; `hello_timeout`, when they take longer.
+            Rejected: what an authenticator raises.
         """
-        try:
-            async with asyncio.timeout(self._manager.options.hello_timeout):
-                for authenticator in self._manager.app.registry.authenticators:
-                    identity = await authenticator.authenticate(handshake)
-                    if identity is not None:
-                        return identity
-        except TimeoutError as error:
-            raise Rejected("hello_timeout", "the authenticators took too long") from error
+        authenticators = self._manager.app.registry.authenticators
+        for place, authenticator in enumerate(authenticators):
+            answer = authenticator.authenticate(handshake)
+            if isinstance(answer, Identity):
+                return answer
+            if answer is not None:
+                return self._wait_for(answer, handshake, authenticators[place + 1 :])
         return None
 
-    async def _check(self, connection: Connection, handshake: Handshake, hello: Hello) -> None:
+    async def _wait_for(
+        self, answer: Awaitable[Identity | None], handshake: Handshake, others: Sequence[Authenticator]
+    ) -> Identity | None:
+        """Wait for an authenticator, and ask the others after it. All of them have `hello_timeout` seconds."""
         try:
-            connection.identity = await self.authenticate(handshake)
-        except Rejected as refusal:
-            connection.refuse(refusal)
-        except Exception:  # noqa: BLE001 - one client's credentials must not take the server down
-            _log.exception("an authenticator failed")
-            connection.refuse(Rejected("internal", "authentication failed; try again"))
+            async with asyncio.timeout(self._manager.options.hello_timeout):
+                identity = await answer
+                for authenticator in others:
+                    if identity is not None:
+                        break
+                    asked = authenticator.authenticate(handshake)
+                    identity = asked if asked is None or isinstance(asked, Identity) else await asked
+                return identity
+        except TimeoutError as error:
+            raise Rejected("hello_timeout", "the authenticators took too long") from error
+
+    async def _check(self, connection: Connection, found: Awaitable[Identity | None], hello: Hello) -> None:
+        try:
+            connection.identity = await found
+        except Exception as error:  # noqa: BLE001 - see _refuse
+            self._refuse(connection, error)
         else:
             if connection.open:
                 self._attach(connection, hello)
                 connection.release()
+
+    def _refuse(self, connection: Connection, error: Exception) -> None:
+        """Turn a connection away; one client's credentials must not take the server down."""
+        if not isinstance(error, Rejected):
+            _log.error("an authenticator failed", exc_info=error)
+            error = Rejected("internal", "authentication failed; try again")
+        connection.refuse(error)
 
     # -- attach ----------------------------------------------------------------------------------------
 

@@ -163,7 +163,7 @@ class RealtimeManager:
         Args:
             link: the transport's end of it.
             handshake: what the transport knows.
-            identity: from `authenticate`, if the transport asked before it accepted.
+            identity: from `identify`, if the transport asked before it accepted.
 
         Raises:
             Rejected: `going_away`, `too_many_greetings`, `server_full` or `unsupported_codec`; nothing was
@@ -182,13 +182,16 @@ class RealtimeManager:
         self.counters.transport(handshake.transport).connections += 1
         return connection
 
-    async def authenticate(self, handshake: Handshake) -> Identity | None:
+    def identify(self, handshake: Handshake) -> Identity | None | Awaitable[Identity | None]:
         """Ask the authenticators about what is in the handshake. `None`: no credentials that any of them knows.
 
+        Returns:
+            The answer, or what has to be awaited for it: an authenticator has to wait for something.
+
         Raises:
-            Rejected: `unauthenticated` or `forbidden`.
+            Rejected: `unauthenticated` or `forbidden`; when awaited, also `hello_timeout`.
         """
-        return await self.greeter.authenticate(handshake)
+        return self.greeter.identify(handshake)
 
     def find(self, fields: Mapping[str, Any]) -> Connection:
         """Find the connection that a POST or a poll belongs to, from the fields of its `send` or `poll` item.

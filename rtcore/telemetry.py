@@ -74,7 +74,10 @@ class Counters:
 
     def transport(self, name: str) -> TransportCounters:
         """Return the row of one transport; made at the first call."""
-        return self.transports.setdefault(name, TransportCounters())
+        row = self.transports.get(name)
+        if row is None:
+            row = self.transports[name] = TransportCounters()
+        return row
 
     def error(self, code: str) -> None:
         """Count an error that was answered."""

@@ -67,7 +67,7 @@ class Gate:
     def rtcore_authorizers(self) -> Sequence[Authorizer]:
         return [self]
 
-    async def authenticate(self, handshake: Handshake) -> Identity | None:
+    def authenticate(self, handshake: Handshake) -> Identity | None:
         if handshake.token is None:
             return None
         token, _, name = handshake.token.partition(":")

@@ -47,6 +47,13 @@ class Handshake:
     subprotocols: tuple[str, ...] = ()
     extra: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
 
+    def with_token(self, token: str) -> Handshake:
+        """The same with another token. Half the price of `attrs.evolve`, which looks at each field by name."""
+        return Handshake(
+            self.transport, self.peer, self.codec, token, self.path, self.headers, self.query, self.subprotocols,
+            self.extra,
+        )  # fmt: skip
+
 
 @runtime_checkable
 class Framing(Protocol):

@@ -12,15 +12,19 @@ import math
 import os
 import resource
 import socket
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from rtcore_http.listen import AT_ONCE
 
 if TYPE_CHECKING:
-    from aiohttp import web
     from aiohttp.web_server import Server
+
+    from rtcore_http.doors import Doors
+    from rtcore_http.routes import Handler
 
 #: Of a connection that is gone; never too late.
 _GONE: Final = math.inf
@@ -42,25 +46,32 @@ class Flow(Protocol):
 class Guarded(RequestHandler):
     """aiohttp's protocol for one connection, which remembers since when it has waited for a head.
 
+    aiohttp begins its task with the connection; here it begins with the first head, unless that comes in by a door.
+
     Attributes:
+        handler: what handles the first request in the place of its route: what a door left to be done.
         head_since: seconds on the loop's clock; `None` between two requests and while one is handled.
         flow: told when the write buffer passes its marks; set it with `watch_writes`.
         last: the connection has one of the last file descriptors: it gets an answer to one request, and no more.
     """
 
-    __slots__ = ("_handled", "_room", "flow", "head_since", "last")
+    __slots__ = ("_begun", "_doors", "_handled", "_room", "flow", "handler", "head_since", "last")
 
-    def __init__(self, server: Server, room: Room, **options: object) -> None:
+    def __init__(self, server: Server, room: Room, doors: Doors, **options: object) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]  # aiohttp's own keyword arguments, passed on
         self._room = room
+        self._doors = doors
+        self._begun = False
         self._handled = 0
+        self.handler: Handler | None = None
         self.flow: Flow | None = None
         self.head_since: float | None = None
         self.last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
-        super().connection_made(transport)
+        """Take the connection. Its socket's options come from the listener, its deadline from the sweep."""
+        self.transport = cast(asyncio.Transport, transport)
+        cast(Any, self._manager).connection_made(self, transport)
         self._room.enter()
         self.head_since = self._loop.time()
         self.last = self._room.scarce(transport)
@@ -79,6 +90,27 @@ class Guarded(RequestHandler):
         if self.head_since is None and not self._handled:
             self.head_since = self._loop.time()
         super().data_received(data)
+        if not self._begun and self._messages:
+            self._begun = True
+            if not self._entered():
+                self._task_handler = self._loop.create_task(self.start())
+
+    def _entered(self) -> bool:
+        """Try the door, if the first head has one: whether the socket has been taken."""
+        message, payload = self._messages[0]
+        if not isinstance(message, RawRequestMessage) or self.last or len(self._messages) > 1:
+            return False
+        began = self._loop.time()
+        request = self._doors.request(self, message, payload)
+        if request is None:
+            return False
+        self.handler = self._doors.enter(request)
+        if self.handler is not None:
+            return False
+        self._messages.clear()
+        if self._logging_enabled:
+            self.log_access(request, web.StreamResponse(status=101), began)
+        return True
 
     def request_began(self) -> None:
         """A head is whole."""
@@ -127,7 +159,7 @@ class Room:
         limit = 1 << 30 if soft == resource.RLIM_INFINITY else soft
         self._soft = max(limit - spare, 16)
         self._hard = max(limit - max(spare // 4, 2 * AT_ONCE), 24)
-        self._refusing = False
+        self._gone: bool | None = None
         self._inside = 0
         self._empty = asyncio.Event()
         self._empty.set()
@@ -155,24 +187,22 @@ class Room:
     def gone(self, listening: int) -> bool:
         """Whether not even an answer can be afforded. Asked before a TLS handshake, which may take its time.
 
-        aiofastnet's accept loop does not survive running out; a number is asked for and given back instead.
+        aiofastnet's accept loop does not survive running out; a number is asked for and given back instead, and the
+        answer holds for all that were accepted in this turn: the one that is dropped leaves a low number behind.
         """
-        if self._refusing:
-            return True
-        try:
-            number = fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, 0)
-        except OSError:
-            number = self._hard
-        else:
-            os.close(number)
-        if number >= self._hard:
-            # For all that were accepted in this turn: the one that is dropped leaves a low number behind.
-            self._refusing = True
-            asyncio.get_running_loop().call_soon(self._relent)
-        return self._refusing
+        if self._gone is None:
+            try:
+                number = fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, 0)
+            except OSError:
+                number = self._hard
+            else:
+                os.close(number)
+            self._gone = number >= self._hard
+            asyncio.get_running_loop().call_soon(self._ask_again)
+        return self._gone
 
-    def _relent(self) -> None:
-        self._refusing = False
+    def _ask_again(self) -> None:
+        self._gone = None
 
 
 async def sweep(server: Server, *, header_timeout: float) -> None:

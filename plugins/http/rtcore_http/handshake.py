@@ -17,6 +17,8 @@ from rtcore_http.keys import NETWORKS, ORIGINS
 from rtcore_http.origins import Verdict
 
 if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: Headers that say how to talk and nothing of who talks: not kept, since a handshake lives as long as its connection.
@@ -56,19 +58,22 @@ def handshake_of(request: web.Request, transport: str, **extra: Any) -> Handshak
         Rejected: `origin_refused`.
     """
     verdict = check_origin(request)
-    headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in _DULL}
+    headers = {
+        name: value for given, value in request.headers.items() if (name := given.lower()) not in _DULL
+    }
     token = bearer(headers.pop("authorization", ""))
     if verdict is Verdict.ANYBODY:
         # Whose cookies are these? The browser sent them, the page may be anybody's.
         headers.pop("cookie", None)
+    query = dict(request.query) if "?" in request.raw_path else {}
     return Handshake(
         transport=transport,
         peer=peer_of(request),
-        codec=request.query.get("codec"),
+        codec=query.get("codec"),
         token=token,
         path=request.path,
         headers=headers,
-        query=dict(request.query),
+        query=query,
         subprotocols=tuple(words(request.headers.getall("Sec-WebSocket-Protocol", ()))),
         extra=extra,
     )
@@ -90,7 +95,13 @@ def words(values: Sequence[str]) -> list[str]:
     >>> words(["a, b", " ,c"])
     ['a', 'b', 'c']
     """
-    return [word for value in values for part in value.split(",") if (word := part.strip())]
+    return [word for value in values for part in value.split(",") if (word := part.strip())] if values else []
+
+
+def lists(headers: CIMultiDictProxy[str], name: str, word: str) -> bool:
+    """Say whether a comma-separated header has a word (in lower case); nearly always it is the only one."""
+    value = headers.get(name, "").lower()
+    return value == word or (word in value and word in words([v.lower() for v in headers.getall(name)]))
 
 
 def peer_of(request: web.Request) -> str:

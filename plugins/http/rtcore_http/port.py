@@ -20,6 +20,7 @@ from aiohttp.web_server import Server
 from rtcore.errors import PluginError, Rejected
 from rtcore_http import tls
 from rtcore_http.answers import refuse
+from rtcore_http.doors import Doors, dressing
 from rtcore_http.guard import Guarded, Room, sweep
 from rtcore_http.health import healthz, readyz
 from rtcore_http.keys import APP, NETWORKS, ORIGINS, SETTINGS
@@ -93,10 +94,15 @@ class Port:
         context = tls.context(settings)
         self._scheme = "https" if context else "http"
         self._stop_timeout = settings.stop_timeout
-        runner = web.AppRunner(
-            application(self._app, settings, routes), shutdown_timeout=settings.stop_timeout, access_log=None
+        made, doors = application(self._app, settings, routes)
+        runner = web.AppRunner(made, shutdown_timeout=settings.stop_timeout, access_log=None)
+        listener = Listener(
+            settings.host,
+            settings.port,
+            backlog=settings.backlog,
+            notsent_lowat=settings.notsent_lowat,
+            receive_buffer=settings.receive_buffer,
         )
-        listener = Listener(settings.host, settings.port, backlog=settings.backlog)
         try:
             await listener.bind()
         except OSError as error:
@@ -110,7 +116,7 @@ class Port:
         assert server is not None  # noqa: S101 - set up in the line above
         self._runner, self._listener, self._room = runner, listener, Room(settings.spare_files)
         await listener.listen(
-            self._protocols(server, self._room, settings),
+            self._protocols(server, self._room, doors, settings),
             fast=settings.server == "aiofastnet",
             tls=context,
             ssl_handshake_timeout=settings.tls_timeout,
@@ -143,7 +149,9 @@ class Port:
         if listener is not None:
             listener.forget()
 
-    def _protocols(self, server: Server, room: Room, settings: HttpSettings) -> Callable[[], Guarded]:
+    def _protocols(
+        self, server: Server, room: Room, doors: Doors, settings: HttpSettings
+    ) -> Callable[[], Guarded]:
         """Return what makes aiohttp's protocol for a connection."""
         loop = asyncio.get_running_loop()
         listener = self._listener
@@ -163,13 +171,13 @@ class Port:
         def guarded() -> Guarded:
             if counted and listener is not None and room.gone(listener.fileno):
                 raise ConnectionRefusedError("no file descriptor left")
-            return Guarded(server, room, **options)
+            return Guarded(server, room, doors, **options)
 
         return guarded
 
 
-def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> web.Application:
-    """Make the aiohttp application: our routes and theirs, CORS, refusals.
+def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> tuple[web.Application, Doors]:
+    """Make the aiohttp application: our routes and theirs, CORS, refusals; and the doors of those that have one.
 
     Raises:
         PluginError: two routes have the same method and path.
@@ -180,24 +188,28 @@ def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> we
     made[SETTINGS] = settings
     made[ORIGINS] = origins
     made[NETWORKS] = tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies)
+    doors = Doors(made)
     seen: set[tuple[str, str]] = set()
-    for method, path, handler in (*OWN, *routes):
+    for method, path, handler, door in (*OWN, *routes):
         if (method, path) in seen:
             raise PluginError(
                 "http", f"two routes for {method} {path}", mend="disable the plugin that should not have it"
             )
         seen.add((method, path))
-        made.router.add_route(method, path, handler)
+        route = made.router.add_route(method, path, handler)
+        if door is not None:
+            doors.add(path, door, route)
 
     async def dress(request: web.Request, response: web.StreamResponse) -> None:
-        """Add what every response has, 101 and streams among them."""
-        response.headers["Server"] = "rtcore"  # without versions of what is underneath
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        for name, value in origins.headers(request).items():
-            response.headers.setdefault(name, value)
+        """Add what every response has, streams among them."""
+        for name, value in dressing(request).items():
+            if name == "Server":
+                response.headers[name] = value  # aiohttp has named itself by now
+            else:
+                response.headers.setdefault(name, value)
 
     made.on_response_prepare.append(dress)
-    return made
+    return made, doors
 
 
 @web.middleware
@@ -206,6 +218,8 @@ async def _answer(request: web.Request, handler: Next) -> web.StreamResponse:
     protocol = request.protocol
     if isinstance(protocol, Guarded):
         protocol.request_began()
+        if protocol.handler is not None:
+            handler, protocol.handler = protocol.handler, None
     try:
         if isinstance(protocol, Guarded) and protocol.last:
             answer = refuse(Rejected("server_full", "no file descriptor is left", retry_after=1.0))

@@ -50,6 +50,24 @@ class HttpSettings:
         default="aiofastnet",
         metadata=_help("What moves the bytes: aiofastnet (quicker), or the event loop's own server."),
     )
+    notsent_lowat: int = attrs.field(
+        default=16_384,
+        validator=v.ge(0),
+        metadata=_help(
+            "What may wait inside of the system's socket (`TCP_NOTSENT_LOWAT`), where nothing urgent can overtake it; "
+            "0 for the system's own choice.",
+            "bytes",
+        ),
+    )
+    receive_buffer: int = attrs.field(
+        default=65_536,
+        validator=v.ge(0),
+        metadata=_help(
+            "What the system may receive ahead of us (`SO_RCVBUF`); more lets large messages come faster from far "
+            "away, 0 is the system's own choice.",
+            "bytes",
+        ),
+    )
     tls_certificate: Path | None = attrs.field(
         default=None,
         metadata=_help("PEM file with the certificate and its chain; the port then speaks TLS only."),

@@ -37,4 +37,5 @@ def rtcore_transports(app: App) -> Sequence[Transport]:
 
 @hookimpl
 def rtcore_http_routes(app: App) -> Sequence[Route]:
-    return cast(WebSocketTransport, app.registry.transports["websocket"]).routes()
+    transport = cast(WebSocketTransport, app.registry.transports["websocket"])
+    return transport.routes(app.settings(WebSocketSettings))

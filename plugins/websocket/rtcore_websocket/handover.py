@@ -1,7 +1,7 @@
 """The hand-over: a socket leaves aiohttp and belongs to picows. Every private name that this takes is in this file.
 
 aiohttp 3.14, picows 2.3.1 and aiofastnet 1.2 are meant; `tests/test_handover.py` is red when one of them changes.
-The upgrade has been answered by aiohttp itself (status 101, `on_response_prepare`, its log), so picows is told of a
+The 101 is ours (`opening.switching`), so picows is told of a
 handshake that needs four headers and answers nothing: the client's own, cookies and all, would not fit into its
 first buffer of 2 KiB, and its parser would wait for more for ever.
 """
@@ -86,18 +86,20 @@ class _Ear:
         _log.exception(text, *arguments)
 
 
-def hand_over(request: web.Request, link: PicowsLink, *, max_frame: int) -> None:
-    """Give the socket behind an answered upgrade to a link. Nothing of it is left with aiohttp.
+def hand_over(request: web.Request, link: PicowsLink, answer: bytes, *, max_frame: int) -> None:
+    """Answer an upgrade and give its socket to a link. Nothing of it is left with aiohttp.
 
     Bytes that came early are handed on, and reading is resumed if they had stopped it.
 
     Args:
-        request: status 101 has been sent for it.
+        request: the upgrade; its client is still there.
         link: who hears of frames from now on.
+        answer: the 101.
         max_frame: bytes of one frame's payload; a larger one is answered with `message_too_big`.
     """
     http: Any = request.protocol
     transport = cast(asyncio.Transport, request.transport)
+    transport.write(answer)
     early: bytes = http._message_tail  # noqa: SLF001
     http._message_tail = b""  # noqa: SLF001
     http.keep_alive(False)  # or its timer pins the protocol, 5 KiB, for an hour
@@ -106,7 +108,7 @@ def hand_over(request: web.Request, link: PicowsLink, *, max_frame: int) -> None
     transport.set_protocol(_NOBODY)  # or uvloop's own transport keeps the old one by its `data_received`
     protocol = _take(transport, link, max_frame=max_frame)
     _feed(protocol, transport, early)
-    if link.reading:
+    if link.reading and (http._buffer_paused or http._reading_paused):  # noqa: SLF001
         resume_reading(transport)
 
 

@@ -7,7 +7,6 @@ again as soon as the callback returns, and given to the connection. Everything e
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
@@ -116,7 +115,7 @@ class PicowsLink(WSListener):
         if self._tcp is not None:
             return
         tcp = self._tcp = transport.underlying_transport
-        self._owner.tune(tcp)
+        tcp.set_write_buffer_limits(high=self._owner.high_water)
         if self._closing is None:
             self.write = tcp.write
         else:  # the kernel gave it up before it had begun
@@ -284,19 +283,3 @@ class PicowsLink(WSListener):
             renew(tcp, self, max_frame=self._owner.limit)
         if self.reading or self._closing is not None:
             resume_reading(tcp)
-
-
-def tune(transport: asyncio.Transport, *, high_water: int, notsent_lowat: int, receive_buffer: int) -> None:
-    """Keep little below the kernel's lanes, and little in front of it.
-
-    What waits to be sent cannot be overtaken by what is urgent. What waits to be read is read at once, into a buffer
-    that grows to hold it, and still comes when the kernel does not want to read any more.
-    """
-    transport.set_write_buffer_limits(high=high_water)
-    sock = transport.get_extra_info("socket")
-    if sock is None:
-        return
-    if notsent_lowat and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, notsent_lowat)
-    if receive_buffer:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
-from rtcore_http.handshake import words
+from aiohttp.abc import AbstractStreamWriter
+from rtcore_http.handshake import lists, words
 
 #: What we answer with when a client offers it; a browser cannot send any other header of its own.
 SUBPROTOCOL: Final = "rtcore.v1"
@@ -23,23 +24,22 @@ def headers(request: web.Request) -> dict[str, str]:
         web.HTTPUpgradeRequired: this is no WebSocket, or one of another version.
         web.HTTPBadRequest: it is one, and malformed.
     """
-    asks = {word.lower() for word in words(request.headers.getall("Connection", ()))}
-    upgrades = {word.lower() for word in words(request.headers.getall("Upgrade", ()))}
-    if "upgrade" not in asks or "websocket" not in upgrades:
+    given = request.headers
+    if not (lists(given, "Connection", "upgrade") and lists(given, "Upgrade", "websocket")):
         raise web.HTTPUpgradeRequired(text="a WebSocket lives here", headers={"Upgrade": "websocket"})
-    if request.headers.get("Sec-WebSocket-Version") != "13":
+    if given.get("Sec-WebSocket-Version") != "13":
         raise web.HTTPUpgradeRequired(
             text="version 13 is spoken here", headers={"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
         )
-    key = request.headers.get("Sec-WebSocket-Key", "")
+    key = given.get("Sec-WebSocket-Key", "")
     try:
-        nonce = base64.b64decode(key.encode(), validate=True)
-    except (binascii.Error, ValueError):
+        nonce = binascii.a2b_base64(key, strict_mode=True)  # `b64decode` looks with a regular expression first
+    except ValueError:
         nonce = b""
     if len(nonce) != 16 or request.version < (1, 1) or request.can_read_body:
         raise web.HTTPBadRequest(text="not an opening handshake: see RFC 6455, section 4.2.1")
     answer = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept(key)}
-    if SUBPROTOCOL in words(request.headers.getall("Sec-WebSocket-Protocol", ())):
+    if SUBPROTOCOL in words(given.getall("Sec-WebSocket-Protocol", ())):
         answer["Sec-WebSocket-Protocol"] = SUBPROTOCOL
     return answer
 
@@ -55,17 +55,29 @@ def accept(key: str) -> str:
     >>> accept("dGhlIHNhbXBsZSBub25jZQ==")
     's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
     """
-    return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
+    digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
+    return binascii.b2a_base64(digest, newline=False).decode()
 
 
-class Switching(web.StreamResponse):
-    """Status 101. aiohttp sends it and logs it, and has nothing to do with what follows."""
+def switching(headers: Mapping[str, str]) -> bytes:
+    r"""Return the 101 with these headers.
 
-    _length_check = False  # there is no body to measure; aiohttp's own name, as in its WebSocketResponse
+    >>> switching({"Upgrade": "websocket"})
+    b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'
+    """
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return f"HTTP/1.1 101 Switching Protocols\r\n{''.join(lines)}\r\n".encode()
 
-    def __init__(self, headers: dict[str, str]) -> None:
-        super().__init__(status=101, headers=headers)
+
+class Taken(web.StreamResponse):
+    """What a handler returns once the socket is somebody else's. aiohttp logs it, and writes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(status=101)
         self.force_close()
 
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        return None
+
     async def write_eof(self, data: bytes = b"") -> None:
-        """Write nothing: the socket is somebody else's by now."""
+        """Write nothing."""

@@ -11,17 +11,16 @@ class Owner(Protocol):
 
     Attributes:
         limit: bytes of a message.
+        high_water: bytes that may wait for a socket before the kernel's lanes are the place to wait.
         close_timeout: seconds that a peer has to answer a close.
         violations: peers that broke the protocol, so far.
     """
 
     limit: int
+    high_water: int
     close_timeout: float
     loop: asyncio.AbstractEventLoop
     violations: int
-
-    def tune(self, transport: asyncio.Transport) -> None:
-        """Set a socket up."""
 
     def gone(self, link: object) -> None:
         """A link's socket is closed, and its connection knows."""

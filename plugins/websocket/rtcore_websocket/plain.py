@@ -114,7 +114,7 @@ class PlainLink:
     def opened(self, request: web.Request) -> None:
         """The 101 is on its way."""
         tcp = self._tcp = cast(asyncio.Transport, request.transport)
-        self._owner.tune(tcp)
+        tcp.set_write_buffer_limits(high=self._owner.high_water)
         self.write = tcp.write
         watch_writes(request, self)
         if self._closing is not None:

@@ -30,21 +30,6 @@ class WebSocketSettings:
         validator=v.ge(1024),
         metadata=_help("Bytes that may wait for the socket before messages wait in lanes instead.", "bytes"),
     )
-    notsent_lowat: int = attrs.field(
-        default=16_384,
-        validator=v.ge(0),
-        metadata=_help(
-            "Bytes that may wait inside the system's socket; 0 for the system's own choice.", "bytes"
-        ),
-    )
-
-    receive_buffer: int = attrs.field(
-        default=65_536,
-        validator=v.ge(0),
-        metadata=_help(
-            "What the system may receive ahead of us (`SO_RCVBUF`); 0 for its own choice.", "bytes"
-        ),
-    )
 
     # -- permessage-deflate (RFC 7692) -----------------------------------------------------------------------
     permessage_deflate: bool = attrs.field(

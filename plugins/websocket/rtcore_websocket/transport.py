@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from rtcore_http.doors import dressing
 from rtcore_http.guard import watch_writes
 from rtcore_http.handshake import handshake_of
-from rtcore_http.routes import Route
+from rtcore_http.routes import Handler, Route
 
 from rtcore.errors import Rejected
-from rtcore_websocket import deflate, link, opening
+from rtcore.spi.auth import Identity
+from rtcore_websocket import deflate, opening
 from rtcore_websocket.framing import Deflating, Framing
 from rtcore_websocket.handover import hand_over
 from rtcore_websocket.link import PicowsLink
@@ -28,7 +31,6 @@ from rtcore_websocket.settings import WebSocketSettings
 if TYPE_CHECKING:
     from rtcore.app import App
     from rtcore.connection import Connection
-    from rtcore.spi.auth import Identity
     from rtcore.spi.transport import Framing as AnyFraming
     from rtcore.spi.transport import Handshake
 
@@ -36,7 +38,7 @@ PATH: Final = "/rt/ws"
 
 
 class WebSocketTransport:
-    """Attributes: name, binary: see `rtcore.spi.transport.Transport`. limit: bytes of a message."""
+    """Attributes: name, binary: see `rtcore.spi.transport.Transport`. limit, high_water: see `Owner`."""
 
     name = "websocket"
     binary = True
@@ -48,6 +50,7 @@ class WebSocketTransport:
 
     def __init__(self) -> None:
         self.limit = 0
+        self.high_water = 0
         self.close_timeout = 0.0
         self.violations = 0
         self._settings = WebSocketSettings()
@@ -65,6 +68,7 @@ class WebSocketTransport:
         self._app = app
         self._settings = app.settings(WebSocketSettings)
         self.limit = app.options.max_message_size
+        self.high_water = self._settings.write_high_water
         self.close_timeout = self._settings.close_timeout
         self.loop = asyncio.get_running_loop()
         self._accepting = True
@@ -86,15 +90,6 @@ class WebSocketTransport:
 
     # -- for links -------------------------------------------------------------------------------------------
 
-    def tune(self, transport: asyncio.Transport) -> None:
-        """Set a socket up: little is to wait below the lanes."""
-        link.tune(
-            transport,
-            high_water=self._settings.write_high_water,
-            notsent_lowat=self._settings.notsent_lowat,
-            receive_buffer=self._settings.receive_buffer,
-        )
-
     def gone(self, link: object) -> None:
         """A link's socket is closed, and its connection knows."""
         self._links.discard(link)
@@ -103,28 +98,34 @@ class WebSocketTransport:
 
     # -- the upgrade -----------------------------------------------------------------------------------------
 
-    def routes(self) -> list[Route]:
+    def routes(self, settings: WebSocketSettings) -> list[Route]:
         """Return the way in, for `rtcore_http_routes`."""
-        return [Route("GET", PATH, self.upgrade)]
+        return [Route("GET", PATH, self.upgrade, self.enter if settings.data_path == "picows" else None)]
 
-    async def upgrade(self, request: web.Request) -> web.StreamResponse:
-        """Answer the request that opens a WebSocket.
+    def enter(self, request: web.Request) -> Handler | None:
+        """Open a WebSocket at once; what there is to wait for is left to the handler that is returned.
 
         Raises:
             Rejected: before anything was sent; see `rtcore_http.answers` for the statuses.
         """
-        if not self._accepting:
-            raise Rejected("going_away", retry_after=1.0)
-        answer = opening.headers(request)
-        handshake = handshake_of(request, self.name)
-        identity = await self._identity(handshake)
-        if opening.gone(request):
-            return web.Response(
-                status=499, reason="Client Closed Request"
-            )  # nobody reads it but the access log
-        if self._settings.data_path == "aiohttp":
-            return await self._on_aiohttp(request, handshake, identity)
-        return await self._on_picows(request, answer, handshake, identity)
+        headers, handshake, found = self._looked_at(request)
+        if found is None or isinstance(found, Identity):
+            self._on_picows(request, headers, handshake, found)
+            return None
+
+        async def after_waiting(request: web.Request) -> web.StreamResponse:
+            return await self._opened(request, headers, handshake, found)
+
+        return after_waiting
+
+    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+        """Open a WebSocket; the same as a handler.
+
+        Raises:
+            Rejected: before anything was sent; see `rtcore_http.answers` for the statuses.
+        """
+        headers, handshake, found = self._looked_at(request)
+        return await self._opened(request, headers, handshake, found)
 
     def connect(
         self, link: PicowsLink | PlainLink, handshake: Handshake, identity: Identity | None
@@ -132,9 +133,38 @@ class WebSocketTransport:
         """Return who hears of what the link brings: the kernel. A test of frames alone says otherwise."""
         return self._app.manager.add_connection(link, handshake, identity=identity)
 
-    async def _on_picows(
-        self, request: web.Request, headers: dict[str, str], handshake: Handshake, identity: Identity | None
+    def _looked_at(
+        self, request: web.Request
+    ) -> tuple[dict[str, str], Handshake, Identity | None | Awaitable[Identity | None]]:
+        """Return the headers of the 101, and who asks for it, if anybody knows that already."""
+        if not self._accepting:
+            raise Rejected("going_away", retry_after=1.0)
+        headers, handshake = opening.headers(request), handshake_of(request, self.name)
+        if self._asked >= self._app.options.max_greetings:
+            raise Rejected("too_many_greetings", retry_after=1.0)
+        # Who has no credentials here may have them in its hello.
+        return headers, handshake, self._app.manager.identify(handshake)
+
+    async def _opened(
+        self,
+        request: web.Request,
+        headers: dict[str, str],
+        handshake: Handshake,
+        found: Identity | None | Awaitable[Identity | None],
     ) -> web.StreamResponse:
+        identity = found if found is None or isinstance(found, Identity) else await self._waited(found)
+        if opening.gone(request):
+            return web.Response(
+                status=499, reason="Client Closed Request"
+            )  # nobody reads it but the access log
+        if self._settings.data_path == "aiohttp":
+            return await self._on_aiohttp(request, handshake, identity)
+        self._on_picows(request, headers, handshake, identity)
+        return opening.Taken()
+
+    def _on_picows(
+        self, request: web.Request, headers: dict[str, str], handshake: Handshake, identity: Identity | None
+    ) -> None:
         framing: AnyFraming = self._plain
         if self._settings.permessage_deflate:
             offers = request.headers.getall("Sec-WebSocket-Extensions", ())
@@ -142,20 +172,14 @@ class WebSocketTransport:
             if agreed is not None:
                 headers["Sec-WebSocket-Extensions"] = agreed.header
                 framing = self._deflated(agreed.bits)
-        answer = opening.Switching(headers)
         one = self.link_type(self, framing, deflate=framing is not self._plain)
         one.connection = self.connect(one, handshake, identity)
         self._links.add(one)
         try:
-            await answer.prepare(request)
-            if not opening.gone(request):
-                hand_over(request, one, max_frame=self.limit)
-                return answer
+            hand_over(request, one, opening.switching(headers | dressing(request)), max_frame=self.limit)
         except BaseException:
             one.lost()
             raise
-        one.lost()
-        return answer
 
     async def _on_aiohttp(
         self, request: web.Request, handshake: Handshake, identity: Identity | None
@@ -173,19 +197,11 @@ class WebSocketTransport:
             one.lost()
         return socket
 
-    async def _identity(self, handshake: Handshake) -> Identity | None:
-        """Ask the authenticators, if there are any. Who has no credentials here may have them in its hello."""
-        app = self._app
-        if not app.registry.authenticators:
-            return None
-        if self._asked >= app.options.max_greetings:
-            raise Rejected("too_many_greetings", retry_after=1.0)
+    async def _waited(self, found: Awaitable[Identity | None]) -> Identity | None:
+        """Wait for an authenticator, with as many others as may wait to say hello."""
         self._asked += 1
         try:
-            async with asyncio.timeout(app.options.hello_timeout):
-                return await app.manager.authenticate(handshake)
-        except TimeoutError:
-            raise Rejected("internal", "authentication took too long; try again") from None
+            return await found
         finally:
             self._asked -= 1
 

@@ -190,8 +190,8 @@ async def test_authentication_that_never_ends_has_its_time(ws: Any, data_path: s
     gate = Gate()
     async with ws.serving(gate, hello_timeout=0.1, websocket={"data_path": data_path}) as server:
         client = await server.connect()
-        assert await client.upgrade() == 500
-        assert (await client.body())[1]["code"] == "internal"
+        assert await client.upgrade() == 408
+        assert (await client.body())[1]["code"] == "hello_timeout"
         assert server.transport._asked == 0
 
 
