@@ -54,12 +54,13 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "_checking", "_closing", "_held", "_one_way", "attach", "codec", "compressor", "ended", "form",
-        "handshake", "heard", "identity", "link", "manager", "paused", "session", "unread",
+        "__weakref__", "_checking", "_closing", "_held", "_max_size", "_one_way", "attach", "codec", "compressor",
+        "counters", "ended", "form", "handshake", "heard", "identity", "link", "manager", "paused", "session", "unread",
     )  # fmt: skip
 
     def __init__(self, manager: RealtimeManager, link: Link, handshake: Handshake, codec: Codec) -> None:
         self.manager = manager
+        self.counters = manager.counters
         self.link = link
         self.handshake = handshake
         self.codec = codec
@@ -72,6 +73,7 @@ class Connection:
         self.paused = False
         self.unread = 0
         self.ended = False
+        self._max_size = manager.max_message_size
         self._one_way = bool(handshake.extra.get("one_way"))
         self._checking = False
         self._closing = False
@@ -87,14 +89,14 @@ class Connection:
             self._greet(frame)
             return
         size = len(frame)
-        self.manager.counters.bytes_received += size
+        self.counters.bytes_received += size
         if session.connection is not self:
             # The server's fence: a closed or superseded transport may still deliver. Nothing of it counts.
             self.manager.counters.drop("fenced")
             return
         try:
-            if not frame or frame[0] == COMPRESSED or size > self.manager.max_message_size:
-                items = unpack(frame, self.codec, self.compressor, max_size=self.manager.max_message_size)
+            if not frame or frame[0] == COMPRESSED or size > self._max_size:
+                items = unpack(frame, self.codec, self.compressor, max_size=self._max_size)
             else:
                 items = self.codec.decode(frame)
         except WireError as error:

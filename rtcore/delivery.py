@@ -126,18 +126,28 @@ class Flusher:
         """Write what is pending for one session; nothing if it is empty or waits in lanes."""
         pending = session.outbox
         if type(pending) is not list or not pending:
+            if session.ack_rides:
+                session.write_ack()
             return
         form = session.form
         if form.batch and self._holds(session, pending):
+            if session.ack_rides:
+                session.write_ack()
             return
         # Before anything is written: a write may fill the connection, and then this is where the next ones wait.
         session.outbox = []
         try:
-            if form is self._form and pending == self._last:
+            alone = len(pending) == 1 and not form.batch
+            if not alone and form is self._form and pending == self._last:
                 data = self._data
             else:
                 try:
-                    data = form.finish([message.form(form) for message in pending])
+                    # What is alone is remembered by itself; to compare it with the last one would cost more.
+                    data = (
+                        pending[0].form(form)
+                        if alone
+                        else form.finish([message.form(form) for message in pending])
+                    )
                 except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
                     pending, data = session.salvage(pending)
                 self._last, self._form, self._data = pending, form, data

@@ -35,10 +35,23 @@ class Outgoing(ServerLine):
         id: names the session and its node; not a secret.
         form: how messages are written to the present (or last) connection.
         outbox: what is pending; see the module.
+        ack_rides: an ack is due; it goes in front of what is written next, in this turn of the loop.
         closed: the code that ended the session; `None` while it lives.
+        counters: the node's.
     """
 
-    __slots__ = ("_gaps", "_waiters", "closed", "form", "id", "manager", "outbox")
+    __slots__ = (
+        "_flusher",
+        "_gaps",
+        "_waiters",
+        "ack_rides",
+        "closed",
+        "counters",
+        "form",
+        "id",
+        "manager",
+        "outbox",
+    )
 
     connection: Connection | None
 
@@ -46,10 +59,13 @@ class Outgoing(ServerLine):
         options = manager.options
         super().__init__(options.message_buffer_size, options.message_buffer_bytes, nonce=nonce)
         self.manager = manager
+        self.counters = manager.counters
+        self._flusher = manager.flusher
         self.id = id
         self.form: Format = None  # type: ignore[assignment]  # given by the attach that makes the session
         self.outbox: list[Message] | Lanes = []
         self.closed: str | None = None
+        self.ack_rides = False
         self._gaps: dict[tuple[str, str | None], int] | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
 
@@ -76,7 +92,7 @@ class Outgoing(ServerLine):
             return False
         message.form(self.form)
         self.outbox.append(message)
-        self.manager.flusher.hot(self)
+        self._flusher.hot(self)
         return True
 
     def send(self, type: str, payload: Any = None, **fields: Any) -> bool:
@@ -109,12 +125,22 @@ class Outgoing(ServerLine):
         if connection is None:
             return
         self.window.push(messages, len(data))
-        counters = self.manager.counters
+        if self.ack_rides:
+            data = self.with_ack(data)
+        counters = self.counters
         counters.messages_sent += len(messages)
         counters.bytes_sent += len(data)
         connection.link.write(data)
         if self._waiters is not None:
             self._wake()
+
+    def with_ack(self, data: bytes) -> bytes:
+        """Put the ack that is due in front of what is written: a write of its own would be a system call more."""
+        raise NotImplementedError
+
+    def write_ack(self) -> None:
+        """Write the ack that is due by itself."""
+        raise NotImplementedError
 
     def write_again(self, messages: Sequence[Message]) -> None:
         """Write messages of the window once more. They were counted, so something must stand in the place of each."""

@@ -40,11 +40,12 @@ class Session(Outgoing):
         client: the name that the client gave itself.
         opened: when it began, in seconds of `app.clock`.
         left: when its connection was lost, in the same seconds; `None` while attached.
+        extra: a place for plugins to keep state per session, under keys of their own.
         unread: why its client is not read, whichever connection it has (`rtcore.connection.Unread`).
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_delayed", "_extra", "_running", "_unacked", "client", "identity", "left",
+        "__weakref__", "_acked", "_delayed", "_running", "_unacked", "client", "extra", "identity", "left",
         "opened", "replays", "sender", "transport_name", "unread",
     )  # fmt: skip
 
@@ -62,7 +63,7 @@ class Session(Outgoing):
         self._acked = 0
         self._unacked = 0
         self._delayed: deque[Message] | None = None
-        self._extra: dict[Any, Any] | None = None
+        self.extra: dict[Any, Any] = {}
         self._running: Running | None = None
 
     def identify(self, identity: Identity) -> None:
@@ -77,13 +78,6 @@ class Session(Outgoing):
         """The name of the transport that the session is on; `None` while it is detached."""
         return self.transport_name if self.connection is not None else None
 
-    @property
-    def extra(self) -> dict[Any, Any]:
-        """A place for plugins to keep state per session, under keys of their own."""
-        if self._extra is None:
-            self._extra = {}
-        return self._extra
-
     def close(self, code: str = "session_closed", reason: str = "") -> None:
         """End the session for good and tell the client why; with a code that closes nothing it is `kicked`."""
         self.manager.close_session(self, code, reason)
@@ -92,14 +86,16 @@ class Session(Outgoing):
 
     def receive(self, message: Message, size: int) -> None:
         """Count one message in and let it be handled. `size` is the bytes of its frame."""
-        self.received += 1
-        message.n = self.received
+        self.received = n = self.received + 1
+        message.n = n
         message.sender = self.sender  # what the client wrote there is anybody's name
-        self.manager.counters.messages_received += 1
+        self.counters.messages_received += 1
         self._unacked += size
-        due = self.received - self._acked
+        due = n - self._acked
         if due >= self.manager.ack_every or self._unacked >= ACK_BYTES:
-            self._write_ack()
+            self._acked, self._unacked = n, 0
+            self.ack_rides = True
+            self._flusher.hot(self)
         elif due == 1:
             self.manager.ack_later(self)
         if self.replays or self._delayed:
@@ -159,17 +155,18 @@ class Session(Outgoing):
     def acked(self, received: int) -> None:
         """The client was told of so many messages by other means (the answer to a POST)."""
         self._acked, self._unacked = received, 0
+        self.ack_rides = False
 
     def write_ack(self) -> None:
         """Tell the client how many messages have arrived, if it does not know."""
-        if self.received > self._acked:
-            self._write_ack()
-
-    def _write_ack(self) -> None:
         connection = self.connection
-        if connection is not None:
-            self._acked, self._unacked = self.received, 0
+        if connection is not None and (self.ack_rides or self.received > self._acked):
+            self.acked(self.received)
             connection.control("ack", {"n": self.received})
+
+    def with_ack(self, data: bytes) -> bytes:
+        self.acked(self.received)
+        return self.form.encode_control("ack", {"n": self.received}) + data
 
     # -- answers ---------------------------------------------------------------------------------------
 

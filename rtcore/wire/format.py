@@ -36,7 +36,9 @@ class Format:
             it a message's form is its bare item, and `finish` makes the frames.
     """
 
-    __slots__ = ("__weakref__", "batch", "codec", "compressor", "framing", "threshold")
+    __slots__ = (
+        "__weakref__", "_binary", "_frame", "batch", "codec", "compressor", "framing", "threshold",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Format:
         threshold: int = 1024,
         batch: int = 0,
     ) -> None:
+        self._frame, self._binary = framing.frame, codec.binary
         self.batch = batch
         self.codec = codec
         self.framing = framing
@@ -56,7 +59,11 @@ class Format:
     def encode(self, message: Message) -> bytes:
         """Return the form of one message. Use `message.form(format)`, which remembers it."""
         item = self.codec.encode(message)
-        return item if self.batch else self.pack(item)
+        if self.batch:
+            return item
+        if self.compressor is None:
+            return self._frame(item, binary=self._binary)
+        return self.pack(item)
 
     def finish(self, forms: Sequence[bytes]) -> bytes:
         """Make the bytes of one write of the forms of one or more messages."""

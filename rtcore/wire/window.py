@@ -75,7 +75,7 @@ class Window:
             return False
         self.acked = max(self.acked, count)
         held = self.held
-        for _ in range(min(count - self.sent + len(held), len(held))):
+        for _ in range(count - self.sent + len(held)):
             held.popleft()
         if not held:
             self._bytes = 0
