@@ -28,6 +28,7 @@ from rtcore.wire.format import Format
 from rtcore.wire.hello import field
 from rtcore.wire.lanes import Pool
 from rtcore.wire.message import Message
+from rtcore.wire.server_line import Key
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -78,7 +79,7 @@ class RealtimeManager:
         self._detached: dict[Session, None] = {}
         self._connections = 0
         self._detached_by: dict[str, dict[Session, None]] = {}
-        self._tombstones: OrderedDict[str, str] = OrderedDict()
+        self._tombstones: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
         # A format lives as long as somebody uses it: a transport may have a framing per connection.
         self._formats: WeakValueDictionary[tuple[str, str | None, int, int], Format] = WeakValueDictionary()
 
@@ -266,12 +267,13 @@ class RealtimeManager:
         """Within a second, tell this client what has arrived."""
         self.heartbeat.ack_later(session)
 
-    def why_gone(self, session_id: str) -> str:
-        """Say why a session is not here, as one of the reasons of `welcome`."""
+    def why_gone(self, session_id: str, secret: str) -> str:
+        """Say why a session is not here, as one of the reasons of `welcome`; how it ended only to whoever it was."""
         node = session_id.partition(".")[0]
         if node != self.app.node:
             return "node_lost"
-        return self._tombstones.get(session_id, "unknown")
+        ended, *key = self._tombstones.get(session_id, ("unknown", "", ""))
+        return ended if Key(*key).opens(secret) else "unknown"
 
     def close_session(
         self, session: Session, code: str, reason: str = "", *, retry_after: float | None = None
@@ -297,9 +299,8 @@ class RealtimeManager:
         del self._sessions[session.id]
         self._everyone.discard(session)
         self.counters.sessions_closed += 1
-        self._tombstones[session.id] = {"session_expired": "expired", "evicted": "evicted"}.get(
-            code, "unknown"
-        )
+        ended = {"session_expired": "expired", "evicted": "evicted"}.get(code, "unknown")
+        self._tombstones[session.id] = (ended, *session.key)
         while len(self._tombstones) > TOMBSTONES:
             self._tombstones.popitem(last=False)
         self.app.observe("rtcore_session_closed", session=session, reason=code)
