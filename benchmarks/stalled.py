@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -109,7 +110,7 @@ class Peer:
         self._attach = 0
         self._session: dict[str, str] = {}
         self._changed = asyncio.Event()
-        self._replies: asyncio.Queue[Any] = asyncio.Queue()
+        self._replies: deque[Any] = deque()
 
     @property
     def accounted(self) -> int:
@@ -117,7 +118,11 @@ class Peer:
         return self.numbers + sum(self.told.values())
 
     async def connect(self) -> None:
-        """Attach, or attach again; the welcome has come when this returns."""
+        """Attach, or attach again; the welcome has come when this returns.
+
+        Raises:
+            ConnectionError: it could not be.
+        """
         self.gone = False
         self._attach += 1
         self.socket = WebSocket(self._frame, self._lost)
@@ -129,16 +134,20 @@ class Peer:
         if self._session:
             hello["received"] = self._received
         self.socket.send(json.dumps(["hello", hello]).encode())
-        welcome = await self._replies.get()
+        welcome = await self._reply()
         self._session = {key: welcome[key] for key in ("session", "secret")}
         if welcome.get("lost"):
             self._told(welcome["reason"], welcome["lost"])
             self._received += welcome["lost"]
 
     async def ask(self, type: str) -> Any:
-        """Return the payload of the reply to a request."""
+        """Return the payload of the reply to a request.
+
+        Raises:
+            ConnectionError: the connection has ended before it came.
+        """
         self.socket.send(b'{"type":"%s","id":"%s"}' % (type.encode(), type.encode()))
-        return await self._replies.get()
+        return await self._reply()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that frames can change.
@@ -148,7 +157,9 @@ class Peer:
         """
         while not condition():
             self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), 60)
+            # Not `wait_for`: on Python 3.11 it may lose a cancellation that comes together with a frame.
+            async with asyncio.timeout(60):
+                await self._changed.wait()
 
     async def catch_up(self, published: int) -> None:
         """Read again, come back if the connection was given up, until it knows of everything that was published."""
@@ -157,6 +168,12 @@ class Peer:
             await self.until(lambda: self.gone or self.accounted >= published)
             if self.gone:
                 await self.connect()
+
+    async def _reply(self) -> Any:
+        await self.until(lambda: self.gone or bool(self._replies))
+        if not self._replies:
+            raise ConnectionError(f"{self.name}: gone before it was answered: {self.closed or 'cut'}")
+        return self._replies.popleft()
 
     def _frame(self, frame: bytes) -> None:
         if frame[:1] == b"{":
@@ -168,7 +185,9 @@ class Peer:
         else:
             name, fields = json.loads(frame)
             if name == "welcome":
-                self._replies.put_nowait(fields)
+                self._replies.append(fields)
+            elif name == "ping":
+                self.socket.send(b'["pong",{}]')
             elif name == "close":
                 self.closed = fields["code"]
         self._changed.set()
@@ -177,7 +196,7 @@ class Peer:
         if item["type"] == "gap":
             self._told(item["payload"]["reason"], item["payload"]["n"])
         else:
-            self._replies.put_nowait(item["payload"])
+            self._replies.append(item.get("payload"))
 
     def _told(self, reason: str, n: int) -> None:
         self.told[reason] = self.told.get(reason, 0) + n

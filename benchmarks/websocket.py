@@ -43,7 +43,11 @@ class WebSocket(asyncio.Protocol):
         sock.setblocking(False)
         if receive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        await loop.sock_connect(sock, (host, port))
+        try:
+            await loop.sock_connect(sock, (host, port))
+        except BaseException:
+            sock.close()
+            raise
         await loop.create_connection(lambda: self, sock=sock)
         self.transport.write(
             f"GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{header}"
