@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from rtcore.connection import Connection
 from rtcore.delivery import Audience, Flusher
+from rtcore.detached import Detached
 from rtcore.errors import Rejected
 from rtcore.greeter import Greeter
 from rtcore.heartbeat import Heartbeat
@@ -76,9 +77,8 @@ class RealtimeManager:
         self._everyone = Audience(self.flusher)
         self._sessions: dict[str, Session] = {}
         self._attached = 0
-        self._detached: dict[Session, None] = {}
         self._connections = 0
-        self._detached_by: dict[str, dict[Session, None]] = {}
+        self._detached = Detached(app.options, self._evict)
         self._tombstones: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
         # A format lives as long as somebody uses it: a transport may have a framing per connection.
         self._formats: WeakValueDictionary[tuple[str, str | None, int, int], Format] = WeakValueDictionary()
@@ -246,7 +246,7 @@ class RealtimeManager:
         """A session has a connection. Keeps the counts of who has one and who waits."""
         if not was_attached:
             self._attached += 1
-            self._no_longer_waiting(session)
+            self._detached.discard(session)
         session.left = None
 
     @property
@@ -294,7 +294,7 @@ class RealtimeManager:
                 return  # its transport has said at once that it is gone, and then the session had no time left
             self._attached -= session.connection is not None
         session.end(code)
-        self._no_longer_waiting(session)
+        self._detached.discard(session)
         self.greeter.confirmed(session)
         del self._sessions[session.id]
         self._everyone.discard(session)
@@ -344,29 +344,12 @@ class RealtimeManager:
         if options.session_ttl == 0 or options.max_detached == 0:
             self.close_session(session, "session_expired")
             return
-        self._detached[session] = None
-        if not session.identity.anonymous:
-            mine = self._detached_by.setdefault(session.identity.subject, {})
-            mine[session] = None
-            if len(mine) > options.max_detached_per_identity:
-                self._evict(next(iter(mine)))
-        if len(self._detached) > options.max_detached:
-            self._evict(next(iter(self._detached)))
+        self._detached.add(session)
         self.heartbeat.expire_later(session, now, confirmed=not self.greeter.is_unconfirmed(session))
 
-    def _evict(self, session: Session) -> None:
+    def _evict(self, session: Session, bound: str) -> None:
+        self.counters.evict(bound)
         self.close_session(session, "evicted")
-
-    def _no_longer_waiting(self, session: Session) -> None:
-        if session not in self._detached:
-            return
-        del self._detached[session]
-        subject = session.identity.subject
-        mine = self._detached_by.get(subject)
-        if mine is not None:
-            mine.pop(session, None)
-            if not mine:
-                del self._detached_by[subject]
 
     def _refused(self, code: str, retry_after: float) -> Rejected:
         self.counters.refuse(code)
