@@ -201,20 +201,23 @@ class RealtimeManager:
             Rejected: `bad_control`; `unknown_session`, also when the secret is wrong; `superseded`, when a newer
                 attach has taken the session; `going_away`, when the connection was given up meanwhile.
         """
-        try:
-            name = field("item", fields, "session", str)
-            secret = field("item", fields, "secret", str)
-            attach = field("item", fields, "attach", int)
-        except BadControlError as error:
-            raise Rejected("bad_control", str(error)) from error
-        session = self._sessions.get(name)
-        if session is None or not session.knows(secret):
-            raise Rejected("unknown_session")
-        if attach < session.attach:
-            raise Rejected("superseded", details={"attach": session.attach})
+        session, attach = self._named(fields)
         if session.connection is None or attach > session.attach:
             raise Rejected("going_away", "this connection was given up; attach again")
         return session.connection
+
+    def take_goodbye(self, fields: Mapping[str, Any]) -> int:
+        """End a session whose connection is gone, for a client that says `bye` by a POST; `fields` as for `find`.
+
+        Returns:
+            How many messages the server has received in all, for the answer's `ack`.
+
+        Raises:
+            Rejected: as `find`, but for `going_away`.
+        """
+        session, _ = self._named(fields)
+        self.close_session(session, "bye")
+        return session.received
 
     def connection_lost(self, connection: Connection, code: str) -> None:
         """A transport connection is gone. Its session, if it has not moved on, waits for another one."""
@@ -355,6 +358,21 @@ class RealtimeManager:
         self.counters.refuse(code)
         # Spread out, or all who were refused together come back together.
         return Rejected(code, retry_after=retry_after * random.uniform(0.5, 1.5))  # noqa: S311 - a spread
+
+    def _named(self, fields: Mapping[str, Any]) -> tuple[Session, int]:
+        """Return the session that the fields of a `send` or `poll` name, and the attach that they are of."""
+        try:
+            name = field("item", fields, "session", str)
+            secret = field("item", fields, "secret", str)
+            attach = field("item", fields, "attach", int)
+        except BadControlError as error:
+            raise Rejected("bad_control", str(error)) from error
+        session = self._sessions.get(name)
+        if session is None or not session.knows(secret):
+            raise Rejected("unknown_session")
+        if attach < session.attach:
+            raise Rejected("superseded", details={"attach": session.attach})
+        return session, attach
 
     def _rooms(self) -> Rooms:
         rooms = self.app.find(Rooms)

@@ -96,9 +96,7 @@ class Hello:
             if key not in given:
                 raise BadControlError(f"hello: `{key}` is missing")
         if len(given["nonce"]) < NONCE_MIN:
-            raise BadControlError(
-                f"hello: `nonce`: {len(given['nonce'])} characters, at least {NONCE_MIN}"
-            )
+            raise BadControlError(f"hello: `nonce`: {len(given['nonce'])} characters, at least {NONCE_MIN}")
         if "compress" in given:
             given["compress"] = compress = tuple(given["compress"])
             if len(compress) > NAMES_MAX or not all(isinstance(name, str) for name in compress):

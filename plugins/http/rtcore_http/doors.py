@@ -44,7 +44,9 @@ class Doors:
         match.freeze()
         self._doors[path] = (door, match)
 
-    def request(self, protocol: RequestHandler, message: RawRequestMessage, payload: Any) -> web.Request | None:
+    def request(
+        self, protocol: RequestHandler, message: RawRequestMessage, payload: Any
+    ) -> web.Request | None:
         """Return the request of a head that has a door; nothing can be written through it."""
         if not message.upgrade or message.method != "GET":
             return None

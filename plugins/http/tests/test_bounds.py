@@ -194,7 +194,9 @@ async def test_room_is_measured_by_the_number_that_comes_next() -> None:
     room = Room(spare=64)
     assert not room.gone(0)
     hard, room._hard = room._hard, 0
-    assert not room.gone(0)  # it is asked once a turn: what was found out holds for all that were accepted in it
+    assert not room.gone(
+        0
+    )  # it is asked once a turn: what was found out holds for all that were accepted in it
     await asyncio.sleep(0)
     assert room.gone(0)
     room._hard = hard

@@ -33,7 +33,9 @@ def headers(request: web.Request) -> dict[str, str]:
         )
     key = given.get("Sec-WebSocket-Key", "")
     try:
-        nonce = binascii.a2b_base64(key, strict_mode=True)  # `b64decode` looks with a regular expression first
+        nonce = binascii.a2b_base64(
+            key, strict_mode=True
+        )  # `b64decode` looks with a regular expression first
     except ValueError:
         nonce = b""
     if len(nonce) != 16 or request.version < (1, 1) or request.can_read_body:
