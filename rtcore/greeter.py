@@ -123,7 +123,7 @@ class Greeter:
         else:
             self._manager.app.spawn(self._check(connection, found, hello), name="authenticate")
 
-    def identify(self, handshake: Handshake) -> Identity | None | Awaitable[Identity | None]:
+    def identify(self, handshake: Handshake) -> Identity | Awaitable[Identity | None] | None:
         """Ask each authenticator in turn; the first identity wins. The answer, or what to await for it.
 
         Raises:

@@ -183,7 +183,7 @@ class RealtimeManager:
         self.counters.transport(handshake.transport).connections += 1
         return connection
 
-    def identify(self, handshake: Handshake) -> Identity | None | Awaitable[Identity | None]:
+    def identify(self, handshake: Handshake) -> Identity | Awaitable[Identity | None] | None:
         """Ask the authenticators about what is in the handshake. `None`: no credentials that any of them knows.
 
         Returns:

@@ -42,7 +42,7 @@ class Authenticator(Protocol):
 
     name: str
 
-    def authenticate(self, handshake: Handshake) -> Identity | None | Awaitable[Identity | None]:
+    def authenticate(self, handshake: Handshake) -> Identity | Awaitable[Identity | None] | None:
         """Answer for one connection. Called once per attach, before anything is allocated for a session.
 
         It may be called twice: with what the transport found, and again with the token in `hello`. What is awaited

@@ -135,7 +135,7 @@ class WebSocketTransport:
 
     def _looked_at(
         self, request: web.Request
-    ) -> tuple[dict[str, str], Handshake, Identity | None | Awaitable[Identity | None]]:
+    ) -> tuple[dict[str, str], Handshake, Identity | Awaitable[Identity | None] | None]:
         """Return the headers of the 101, and who asks for it, if anybody knows that already."""
         if not self._accepting:
             raise Rejected("going_away", retry_after=1.0)
@@ -150,7 +150,7 @@ class WebSocketTransport:
         request: web.Request,
         headers: dict[str, str],
         handshake: Handshake,
-        found: Identity | None | Awaitable[Identity | None],
+        found: Identity | Awaitable[Identity | None] | None,
     ) -> web.StreamResponse:
         identity = found if found is None or isinstance(found, Identity) else await self._waited(found)
         if opening.gone(request):
