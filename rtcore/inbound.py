@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import Rejected
 from rtcore.handlers import Route
+from rtcore.limiting import together
 from rtcore.spi.broker import Position
 from rtcore.spi.interceptor import Stage
 from rtcore.wire.errors import UndecodableError
@@ -70,7 +71,7 @@ class Inbound:
         self._known: dict[str, Route | None] = dict(self._exact)
         self._before: tuple[Step, ...] = tuple(i.inbound for i in interceptors if i.stage < Stage.LIMIT)
         self._after: tuple[Step, ...] = tuple(i.inbound for i in interceptors if i.stage >= Stage.LIMIT)
-        self._limiters = tuple(limiter.take for limiter in limiters)
+        self._limiters = together(limiters)
         self._counters = counters
         self._tracing = tracing
         self._rooms = rooms
