@@ -14,7 +14,7 @@ TS := clients/typescript
 TS_SOURCES := $(shell find $(TS)/src -type f) $(TS)/scripts/build.mjs $(TS)/tsconfig.json $(TS)/tsconfig.build.json
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-browser client-ts test-ts system lint format types docs pictures bench autobahn constraints clean
+.PHONY: help install serve test test-browser client-ts test-ts system lint format types docs pictures bench soak autobahn constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ pictures: install system ## the pictures of the demo page in docs/images, from a
 
 bench: install ## the figures that the documentation quotes
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: install ## ten minutes of everything at once, with churn: memory, tasks and descriptors stay flat
+	$(BIN)/python -m tests.soak $(ARGS)
 
 autobahn: install ## the WebSocket plugin against the Autobahn fuzzing client; needs a Python 2.7 to run that in
 	$(BIN)/python plugins/websocket/autobahn/run.py $(ARGS)

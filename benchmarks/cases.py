@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from benchmarks import beside, polling, storm
+from benchmarks import beside, polling, stalled, storm
 from benchmarks.load import TEXT, drive, server
 
 Target = Mapping[str, Any]
@@ -119,5 +119,11 @@ CASES: Final[Mapping[str, Case]] = {
         storm.measure,
         ("storms",),
         "seconds",
+    ),
+    "stalled": Case(
+        "1 of 1,000 stops reading while 200 MB are broadcast to each: what the others feel",
+        stalled.measure,
+        ("stalls",),
+        "slower",
     ),
 }

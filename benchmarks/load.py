@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -26,11 +27,14 @@ class CannotRun(Exception):
 
 
 def rtload() -> str:
-    """Return the load generator, compiled if it is older than its source."""
+    """Return the load generator, compiled if nobody has compiled this very source."""
     source = HERE / "rtload.c"
-    binary = Path(tempfile.gettempdir()) / f"rtload-{os.getuid()}"
-    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
-        subprocess.run(["cc", "-O2", "-o", str(binary), str(source)], check=True)
+    name = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    binary = Path(tempfile.gettempdir()) / f"rtload-{os.getuid()}-{name}"
+    if not binary.exists():
+        made = binary.with_suffix(f".{os.getpid()}")
+        subprocess.run(["cc", "-O2", "-o", str(made), str(source)], check=True)
+        made.replace(binary)
     return str(binary)
 
 
@@ -50,6 +54,11 @@ def rss_kib(pid: int) -> int:
         found = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
         total += int(found[1]) if found else 0
     return total
+
+
+def resident(pid: int) -> int:
+    """Return the resident memory of one process, in bytes; cheap enough to be asked all the time."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def pinned(cpu: int, command: Sequence[str]) -> list[str]:
@@ -137,6 +146,13 @@ class Load:
         assert self._process.stdout is not None
         if self._process.stdout.readline() != "open\n":
             raise CannotRun("the load generator could not connect")
+
+    def turn(self) -> dict[str, Any]:
+        """End a round and begin another; return what the one that ended measured."""
+        assert self._process.stdout is not None
+        self._process.send_signal(signal.SIGUSR1)
+        figures: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return figures
 
     def result(self) -> dict[str, Any]:
         """Wait for its end; return what it measured."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import struct
 from collections.abc import Callable
 from typing import Final, cast
@@ -12,23 +13,42 @@ _MASK: Final = b"\0\0\0\0"  # a mask of zeros changes nothing: the load generato
 
 
 class WebSocket(asyncio.Protocol):
-    """One connection. `got` is called with the payload of each text or binary frame; pings are answered."""
+    """One connection. `got` is called with the payload of each text or binary frame; pings are answered.
+
+    `lost` is called when it has ended.
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self, got: Callable[[bytes], None]) -> None:
+    def __init__(self, got: Callable[[bytes], None], lost: Callable[[], None] = lambda: None) -> None:
         self._got = got
+        self._lost = lost
         self._buffer = b""
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_open = False
 
-    async def open(self, host: str, port: int, path: str, *, header: str = "") -> None:
+    async def open(self, host: str, port: int, path: str, *, header: str = "", receive: int = 0) -> None:
         """Connect and wait for the 101.
+
+        Args:
+            host, port, path: of the server.
+            header: lines more, each with its line end.
+            receive: bytes that the system may receive ahead of us; 0 for its own choice.
 
         Raises:
             ConnectionError: there is none.
         """
-        await asyncio.get_running_loop().create_connection(lambda: self, host, port)
+        loop = asyncio.get_running_loop()
+        sock = socket.socket()
+        sock.setblocking(False)
+        if receive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        try:
+            await loop.sock_connect(sock, (host, port))
+        except BaseException:
+            sock.close()
+            raise
+        await loop.create_connection(lambda: self, sock=sock)
         self.transport.write(
             f"GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{header}"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -49,7 +69,7 @@ class WebSocket(asyncio.Protocol):
 
     def abort(self) -> None:
         """Go without a word."""
-        self._got = _deaf
+        self._got, self._lost = _deaf, _nobody
         self.transport.abort()
 
     # -- asyncio's side ------------------------------------------------------------------------------------
@@ -62,6 +82,7 @@ class WebSocket(asyncio.Protocol):
         """The socket is gone."""
         if not self._opened.done():
             self._opened.set_exception(ConnectionError("closed before it was open"))
+        self._lost()
 
     def data_received(self, data: bytes) -> None:
         """Cut the stream into frames."""
@@ -91,6 +112,9 @@ class WebSocket(asyncio.Protocol):
             kind, at = buffer[at] & 15, start + n
             if kind < 8:
                 self._got(buffer[start:at])
+            elif kind == 8:
+                self._write(0x88, buffer[start:at])
+                self.transport.close()
             elif kind == 9:
                 self._write(0x8A, buffer[start:at])
         self._buffer = buffer[at:]
@@ -108,3 +132,7 @@ class WebSocket(asyncio.Protocol):
 
 def _deaf(payload: bytes) -> None:
     """Nobody listens any more."""
+
+
+def _nobody() -> None:
+    """Nobody asks what became of it."""

@@ -44,6 +44,7 @@ class Unread(IntFlag):
     REPLAYS = 4  # what it sends again is faster than the limiter
     CROWD = 8  # it publishes faster than its messages can be flushed
     ANSWERS = 16  # it asks, and does not read the answers
+    JOINING = 32  # it sends much to a room that it is not in yet
 
 
 class Connection:

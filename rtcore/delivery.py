@@ -48,7 +48,7 @@ class Flusher:
     """
 
     __slots__ = (
-        "_batch_interval", "_bulk", "_data", "_due", "_form", "_held", "_hot", "_last", "_loop", "_paused",
+        "_batch_interval", "_bulk", "_data", "_due", "_flushed", "_form", "_held", "_hot", "_last", "_loop", "_paused",
         "_releasing", "_scheduled",
     )  # fmt: skip
 
@@ -57,7 +57,9 @@ class Flusher:
         self._held: dict[Outgoing, None] = {}
         self._due = False
         self._releasing = False
-        self._paused: dict[Connection, None] = {}
+        # Publishers that are not read, the first one first, and how much must have been flushed before they are.
+        self._paused: dict[Connection, int] = {}
+        self._flushed = 0
         self._hot: list[Outgoing] = []
         self._bulk: deque[Outgoing] = deque()
         self._scheduled = False
@@ -97,9 +99,12 @@ class Flusher:
         return len(self._bulk) > CROWD
 
     def slow(self, connection: Connection) -> None:
-        """Do not read this publisher until what is pending has been flushed: it feels the load it makes."""
+        """Do not read this publisher until what is pending now has been flushed: it feels the load it makes.
+
+        Not until nothing is: others may publish all the time, and it would never have its turn.
+        """
         if connection not in self._paused:
-            self._paused[connection] = None
+            self._paused[connection] = self._flushed + len(self._bulk)
             connection.stop_reading(Unread.CROWD)
 
     def flush(self) -> None:
@@ -110,13 +115,17 @@ class Flusher:
                 self.write(session)
         bulk = self._bulk
         if bulk:
-            for _ in range(min(SLICE, len(bulk))):
+            size = min(SLICE, len(bulk))
+            self._flushed += size
+            for _ in range(size):
                 self.write(bulk.popleft())
         self._last, self._form, self._data = [], None, b""
-        if self._paused and not bulk:
-            paused, self._paused = self._paused, {}
-            for connection in paused:
-                connection.read_again(Unread.CROWD)
+        while self._paused:
+            connection, due = next(iter(self._paused.items()))
+            if due > self._flushed:
+                break
+            del self._paused[connection]
+            connection.read_again(Unread.CROWD)
         if bulk or self._hot:
             self._loop.call_soon(self.flush)  # type: ignore[union-attr]  # scheduled only after start
         else:

@@ -253,7 +253,7 @@ class Greeter:
         if hello.session is not None:
             session = manager.sessions.get(hello.session)
             if session is None:
-                reason = manager.why_gone(hello.session)
+                reason = manager.why_gone(hello.session, hello.secret or "")
             elif not session.knows(hello.secret or ""):
                 reason = "unknown"
             elif not _same(session.identity, identity):

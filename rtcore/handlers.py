@@ -10,7 +10,7 @@ A handler takes any of these, by annotation or by name, in any order:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -38,6 +38,20 @@ class Route:
     waits: bool
     concurrent: bool = False
     detached: bool = False
+    #: What a plain function has returned and is still to be awaited; such a route is for one message.
+    begun: Awaitable[Any] | None = None
+
+    def going_on(self, begun: Awaitable[Any]) -> Route:
+        """Return the route of a message whose handler has run, and returned something to await."""
+        return Route(
+            self.name, self.pattern, lambda _s, _m: begun, True, self.concurrent, self.detached, begun
+        )
+
+    def forget(self) -> None:
+        """Nobody will await what was begun: a coroutine, or what is like one, wants to be told."""
+        close = getattr(self.begun, "close", None)
+        if close is not None:
+            close()
 
 
 def route(handler: Handler, *, plugin: str, converter: Converter) -> Route:

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from rtcore.connection import Connection
 from rtcore.delivery import Audience, Flusher
+from rtcore.detached import Detached
 from rtcore.errors import Rejected
 from rtcore.greeter import Greeter
 from rtcore.heartbeat import Heartbeat
@@ -28,6 +29,7 @@ from rtcore.wire.format import Format
 from rtcore.wire.hello import field
 from rtcore.wire.lanes import Pool
 from rtcore.wire.message import Message
+from rtcore.wire.server_line import Key
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -75,10 +77,9 @@ class RealtimeManager:
         self._everyone = Audience(self.flusher)
         self._sessions: dict[str, Session] = {}
         self._attached = 0
-        self._detached: dict[Session, None] = {}
         self._connections = 0
-        self._detached_by: dict[str, dict[Session, None]] = {}
-        self._tombstones: OrderedDict[str, str] = OrderedDict()
+        self._detached = Detached(app.options, self._evict)
+        self._tombstones: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
         # A format lives as long as somebody uses it: a transport may have a framing per connection.
         self._formats: WeakValueDictionary[tuple[str, str | None, int, int], Format] = WeakValueDictionary()
 
@@ -200,20 +201,23 @@ class RealtimeManager:
             Rejected: `bad_control`; `unknown_session`, also when the secret is wrong; `superseded`, when a newer
                 attach has taken the session; `going_away`, when the connection was given up meanwhile.
         """
-        try:
-            name = field("item", fields, "session", str)
-            secret = field("item", fields, "secret", str)
-            attach = field("item", fields, "attach", int)
-        except BadControlError as error:
-            raise Rejected("bad_control", str(error)) from error
-        session = self._sessions.get(name)
-        if session is None or not session.knows(secret):
-            raise Rejected("unknown_session")
-        if attach < session.attach:
-            raise Rejected("superseded", details={"attach": session.attach})
+        session, attach = self._named(fields)
         if session.connection is None or attach > session.attach:
             raise Rejected("going_away", "this connection was given up; attach again")
         return session.connection
+
+    def take_goodbye(self, fields: Mapping[str, Any]) -> int:
+        """End a session whose connection is gone, for a client that says `bye` by a POST; `fields` as for `find`.
+
+        Returns:
+            How many messages the server has received in all, for the answer's `ack`.
+
+        Raises:
+            Rejected: as `find`, but for `going_away`.
+        """
+        session, _ = self._named(fields)
+        self.close_session(session, "bye")
+        return session.received
 
     def connection_lost(self, connection: Connection, code: str) -> None:
         """A transport connection is gone. Its session, if it has not moved on, waits for another one."""
@@ -245,7 +249,7 @@ class RealtimeManager:
         """A session has a connection. Keeps the counts of who has one and who waits."""
         if not was_attached:
             self._attached += 1
-            self._no_longer_waiting(session)
+            self._detached.discard(session)
         session.left = None
 
     @property
@@ -266,12 +270,13 @@ class RealtimeManager:
         """Within a second, tell this client what has arrived."""
         self.heartbeat.ack_later(session)
 
-    def why_gone(self, session_id: str) -> str:
-        """Say why a session is not here, as one of the reasons of `welcome`."""
+    def why_gone(self, session_id: str, secret: str) -> str:
+        """Say why a session is not here, as one of the reasons of `welcome`; how it ended only to whoever it was."""
         node = session_id.partition(".")[0]
         if node != self.app.node:
             return "node_lost"
-        return self._tombstones.get(session_id, "unknown")
+        ended, *key = self._tombstones.get(session_id, ("unknown", "", ""))
+        return ended if Key(*key).opens(secret) else "unknown"
 
     def close_session(
         self, session: Session, code: str, reason: str = "", *, retry_after: float | None = None
@@ -292,14 +297,13 @@ class RealtimeManager:
                 return  # its transport has said at once that it is gone, and then the session had no time left
             self._attached -= session.connection is not None
         session.end(code)
-        self._no_longer_waiting(session)
+        self._detached.discard(session)
         self.greeter.confirmed(session)
         del self._sessions[session.id]
         self._everyone.discard(session)
         self.counters.sessions_closed += 1
-        self._tombstones[session.id] = {"session_expired": "expired", "evicted": "evicted"}.get(
-            code, "unknown"
-        )
+        ended = {"session_expired": "expired", "evicted": "evicted"}.get(code, "unknown")
+        self._tombstones[session.id] = (ended, *session.key)
         while len(self._tombstones) > TOMBSTONES:
             self._tombstones.popitem(last=False)
         self.app.observe("rtcore_session_closed", session=session, reason=code)
@@ -343,34 +347,32 @@ class RealtimeManager:
         if options.session_ttl == 0 or options.max_detached == 0:
             self.close_session(session, "session_expired")
             return
-        self._detached[session] = None
-        if not session.identity.anonymous:
-            mine = self._detached_by.setdefault(session.identity.subject, {})
-            mine[session] = None
-            if len(mine) > options.max_detached_per_identity:
-                self._evict(next(iter(mine)))
-        if len(self._detached) > options.max_detached:
-            self._evict(next(iter(self._detached)))
+        self._detached.add(session)
         self.heartbeat.expire_later(session, now, confirmed=not self.greeter.is_unconfirmed(session))
 
-    def _evict(self, session: Session) -> None:
+    def _evict(self, session: Session, bound: str) -> None:
+        self.counters.evict(bound)
         self.close_session(session, "evicted")
-
-    def _no_longer_waiting(self, session: Session) -> None:
-        if session not in self._detached:
-            return
-        del self._detached[session]
-        subject = session.identity.subject
-        mine = self._detached_by.get(subject)
-        if mine is not None:
-            mine.pop(session, None)
-            if not mine:
-                del self._detached_by[subject]
 
     def _refused(self, code: str, retry_after: float) -> Rejected:
         self.counters.refuse(code)
         # Spread out, or all who were refused together come back together.
         return Rejected(code, retry_after=retry_after * random.uniform(0.5, 1.5))  # noqa: S311 - a spread
+
+    def _named(self, fields: Mapping[str, Any]) -> tuple[Session, int]:
+        """Return the session that the fields of a `send` or `poll` name, and the attach that they are of."""
+        try:
+            name = field("item", fields, "session", str)
+            secret = field("item", fields, "secret", str)
+            attach = field("item", fields, "attach", int)
+        except BadControlError as error:
+            raise Rejected("bad_control", str(error)) from error
+        session = self._sessions.get(name)
+        if session is None or not session.knows(secret):
+            raise Rejected("unknown_session")
+        if attach < session.attach:
+            raise Rejected("superseded", details={"attach": session.attach})
+        return session, attach
 
     def _rooms(self) -> Rooms:
         rooms = self.app.find(Rooms)

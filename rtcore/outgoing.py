@@ -216,11 +216,9 @@ class Outgoing(ServerLine):
         while isinstance(self.outbox, Lanes) and not connection.paused and not connection.ended:
             lanes = self.outbox
             batch: list[Message] = []
-            size = 0
-            while len(lanes) and size < PUMP_BYTES:
-                message = lanes.popleft()
-                size += message.size
-                batch.append(message)
+            before = lanes.size
+            while len(lanes) and before - lanes.size < PUMP_BYTES:
+                batch.append(lanes.popleft())
             if not len(lanes):
                 self.outbox = []  # before the write, which may fill the connection again
             if batch:

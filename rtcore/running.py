@@ -58,6 +58,7 @@ class Running:
             self._begin(route, message)
             return
         if self._waiting >= max(WAITING_MAX, 4 * self._limit):
+            route.forget()
             self._session.answer_error(message, Rejected("too_many_requests", f"{len(self)} of them"))
             return
         queue.append((route, message))
@@ -68,10 +69,7 @@ class Running:
         """Cancel the handler of a request by its message id; it is answered with `cancelled`."""
         for key, run in self._runs.items():
             if run.message.id == request:
-                # A task that was cancelled before its first step never runs a line, its `finally` neither.
-                unborn = inspect.getcoroutinestate(run.task.get_coro()) == inspect.CORO_CREATED  # type: ignore[arg-type]
-                run.task.cancel()
-                if unborn:
+                if self._cancel(run):
                     self._session.answer_error(run.message, Rejected("cancelled"))
                     self._ended(key)
                 return
@@ -79,6 +77,7 @@ class Running:
             for entry in queue:
                 if entry[1].id == request:
                     queue.remove(entry)
+                    entry[0].forget()
                     self._session.answer_error(entry[1], Rejected("cancelled"))
                     self._next()
                     return
@@ -86,6 +85,8 @@ class Running:
     def end(self) -> int:
         """The session is over: cancel all but the detached, and the one that ended it; return how many had waited."""
         waiting = self._waiting
+        for route, _ in (*self._ordered, *self._beside):
+            route.forget()
         self._ordered.clear()
         self._beside.clear()
         try:
@@ -94,8 +95,16 @@ class Running:
             current = None
         for run in self._runs.values():
             if not run.route.detached and run.task is not current:
-                run.task.cancel()
+                self._cancel(run)
         return waiting
+
+    def _cancel(self, run: _Run) -> bool:
+        """Cancel a task; say whether it had not begun: then it never runs a line, its `finally` neither."""
+        unborn = inspect.getcoroutinestate(run.task.get_coro()) == inspect.CORO_CREATED  # type: ignore[arg-type]
+        run.task.cancel()
+        if unborn:
+            run.route.forget()
+        return unborn
 
     def _begin(self, route: Route, message: Message) -> None:
         key = object()

@@ -53,14 +53,15 @@ class Counters:
         bytes_sent: of messages, framed; without control.
         attaches: hellos that were accepted; `resumes`: those of them that took a session up again.
         sessions_opened, sessions_closed: what their names say; the difference is how many there are.
+        evictions: detached sessions that had to go, by the option whose bound was reached.
         errors: answers to messages, by code. `refusals`: connections that were turned away, by code.
         drops: messages dropped, by the reasons of `rtcore.wire.codes.DROP_REASONS`.
         transports: the split by transport; get one's row with `transport(name)`, once, and keep it.
     """
 
     __slots__ = (
-        "_clock", "_started", "attaches", "bytes_received", "bytes_sent", "drops", "errors", "messages_received",
-        "messages_sent", "refusals", "resumes", "sessions_closed", "sessions_opened", "transports",
+        "_clock", "_started", "attaches", "bytes_received", "bytes_sent", "drops", "errors", "evictions",
+        "messages_received", "messages_sent", "refusals", "resumes", "sessions_closed", "sessions_opened", "transports",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,6 +69,7 @@ class Counters:
         self.messages_received = self.messages_sent = self.bytes_received = self.bytes_sent = 0
         self.attaches = self.resumes = self.sessions_opened = self.sessions_closed = 0
         self.errors: dict[str, int] = {}
+        self.evictions: dict[str, int] = {}
         self.refusals: dict[str, int] = {}
         self.drops: dict[str, int] = dict.fromkeys(DROP_REASONS, 0)
         self.transports: dict[str, TransportCounters] = {}
@@ -82,6 +84,10 @@ class Counters:
     def error(self, code: str) -> None:
         """Count an error that was answered."""
         self.errors[code] = self.errors.get(code, 0) + 1
+
+    def evict(self, bound: str) -> None:
+        """Count a detached session that had to go; `bound` is the option that says so."""
+        self.evictions[bound] = self.evictions.get(bound, 0) + 1
 
     def refuse(self, code: str) -> None:
         """Count a connection that was turned away."""
@@ -122,6 +128,7 @@ class Counters:
             sessions_opened=self.sessions_opened,
             sessions_closed=self.sessions_closed,
             drops=self.drops.copy(),
+            evictions=self.evictions.copy(),
             errors=errors,
             refusals=self.refusals.copy(),
             transports=rows,
@@ -145,6 +152,7 @@ class Metrics:
         error_rate: errors answered per message received; 0.0 when nothing was received.
         uptime: seconds.
         drops: by reason; every reason of `DROP_REASONS` is there.
+        evictions: of detached sessions, by the option whose bound was reached; only those that happened.
         errors, refusals: by code; only those that happened.
         transports: by name; only those that had a connection.
     """
@@ -162,6 +170,7 @@ class Metrics:
     sessions_opened: int
     sessions_closed: int
     drops: Mapping[str, int]
+    evictions: Mapping[str, int]
     errors: Mapping[str, int]
     refusals: Mapping[str, int]
     transports: Mapping[str, TransportMetrics]
@@ -227,6 +236,12 @@ def register_metrics(meter: Meter, counters: Counters) -> Callable[[], None]:
     total("rtcore.resumes", observe(one("resumes")), "{attach}", "Attaches that took a session up again")
     total("rtcore.sessions.opened", observe(one("sessions_opened")), "{session}", "Sessions that began")
     total("rtcore.sessions.closed", observe(one("sessions_closed")), "{session}", "Sessions that ended")
+    total(
+        "rtcore.sessions.evicted",
+        observe(each("evictions", "rtcore.eviction.bound")),
+        "{session}",
+        "Detached sessions that had to go",
+    )
     now(
         "rtcore.sessions.count",
         observe(lambda: [Observation(counters.sessions)]),

@@ -80,10 +80,10 @@ class Gate:
             raise Rejected("forbidden")
 
 
-def make(arguments: Sequence[str]) -> App:
-    """Make the app: a port, and settings that differ from a deployment's."""
+def make(arguments: Sequence[str], *plugins: object) -> App:
+    """Make the app: a port, settings that differ from a deployment's, and what is not in every deployment."""
     port, *more = arguments
-    app = App(load(None, {}, [*SETTINGS, f"http.port={port}", *more]), plugins=[*PLUGINS, Gate()])
+    app = App(load(None, {}, [*SETTINGS, f"http.port={port}", *more]), plugins=[*PLUGINS, Gate(), *plugins])
 
     @app.handler("everyone")
     def everyone(session: Session, message: Message) -> None:
@@ -98,6 +98,7 @@ def make(arguments: Sequence[str]) -> App:
             "rss": pages * os.sysconf("SC_PAGE_SIZE"),
             "tasks": len(asyncio.all_tasks()),
             "fds": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+            "objects": len(gc.get_objects()),
             "sessions": len(manager.sessions),
             "attached": manager.attached,
             "waiting": manager.pool.used,

@@ -62,6 +62,11 @@ class Options:
     max_detached_per_identity: int = attrs.field(
         default=100, validator=v.ge(0), metadata=_help("The same, for one identity.")
     )
+    max_detached_bytes: int = attrs.field(
+        default=268_435_456,
+        validator=v.ge(0),
+        metadata=_help("Messages kept for them all together, each once; beyond it the oldest go.", "bytes"),
+    )
     max_handlers_per_session: int = attrs.field(
         default=16,
         validator=v.ge(1),

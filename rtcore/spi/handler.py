@@ -15,8 +15,9 @@ class Handler:
     Attributes:
         pattern: an exact type (`"chat:message"`), a prefix (`"chat:*"`), or `"*"`. The longest match wins.
         call: takes, by annotation or by name, any of `session: Session`, `message: Message` and one payload
-            parameter of any other type, which is validated. Plain functions run at once; coroutine functions run
-            in order per session. What it returns answers the request, if the message was one.
+            parameter of any other type, which is validated. Plain functions run at once; coroutine functions, and
+            what a plain function returns to be awaited, run in order per session. What comes of it answers the
+            request, if the message was one.
         concurrent: an async handler that need not wait for the ones before it, nor they that follow for it.
         detached: goes on when its session ends, instead of being cancelled.
     """

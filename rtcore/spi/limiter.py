@@ -23,6 +23,17 @@ class Limiter(Protocol):
 
 
 @runtime_checkable
+class GivingLimiter(Protocol):
+    """Implement it if what was taken can be given back: where there are several limiters and another one refuses.
+
+    Do not if it cannot: then a message that another limiter refuses has cost this one's allowance.
+    """
+
+    def give_back(self, session: Session, cost: float = 1.0) -> None:
+        """Undo a `take` that was answered with 0.0 in the same turn of the loop, for the same session and cost."""
+
+
+@runtime_checkable
 class StatedLimiter(Protocol):
     """Implement it if every session may send at one known pace: `welcome` states it, and clients keep to it.
 

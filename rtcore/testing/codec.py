@@ -28,6 +28,7 @@ _FIELDS = (
     "sender",
     "offset",
     "epoch",
+    "covers",
     "timestamp",
     "version",
     "trace",
@@ -35,6 +36,7 @@ _FIELDS = (
 
 _names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 _counts = st.integers(0, 2**53 - 1)
+_ranges = st.lists(st.tuples(_counts, _counts), min_size=1, max_size=3).map(tuple)
 #: What every codec can express: JSON's model, without what JSON leaves open.
 _payloads = st.recursive(
     st.none()
@@ -56,6 +58,7 @@ _messages = st.builds(
     sender=st.none() | _names,
     offset=st.none() | _counts,
     epoch=st.none() | _names,
+    covers=st.none() | _ranges,
     timestamp=st.none() | st.floats(0, 2e9),
     version=_counts,
     trace=st.none() | _names,

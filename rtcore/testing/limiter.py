@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rtcore.session import Session
 from rtcore.spi.auth import Identity
-from rtcore.spi.limiter import Limiter
+from rtcore.spi.limiter import GivingLimiter, Limiter
 from rtcore.spi.transport import Handshake
 from rtcore.testing.clock import FakeClock
 from rtcore.testing.contract import Contract
@@ -79,6 +79,21 @@ class LimiterContract(Contract):
         assert waits == {0.1}
         clock.advance(0.1)
         assert limiter.take(session) == 0.0
+
+    def test_what_was_given_back_can_be_taken_again(self) -> None:
+        limiter, session = self.make_limiter(FakeClock(), rate=10, burst=3), self.make_session()
+        if not isinstance(limiter, GivingLimiter):
+            return  # it need not be able to
+        limiter.take(session)
+        for _ in range(5):
+            assert limiter.take(session) == 0.0
+            limiter.give_back(session)
+        assert [limiter.take(session) for _ in range(2)] == [0.0] * 2
+        assert limiter.take(session) > 0
+        assert limiter.take(session, 0.0) == 0.0
+        limiter.give_back(session, 2.0)
+        assert limiter.take(session, 2.0) == 0.0
+        assert limiter.take(session) > 0
 
     def test_silence_saves_up_one_burst_and_no_more(self) -> None:
         clock = FakeClock()

@@ -16,9 +16,10 @@ from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
 from rtcore.wire.format import MAX_ITEMS
 from rtcore.wire.message import PRIORITIES, Message
+from rtcore.wire.ranges import RANGES_MAX, Ranges
 
 _TEXTS: Final = ("type", "id", "re", "room", "priority", "sender", "epoch", "trace")
-_FIELDS: Final = (*_TEXTS, "offset", "timestamp", "version")
+_FIELDS: Final = (*_TEXTS, "offset", "covers", "timestamp", "version")
 _TURN: Final = bytes(255 - n for n in range(256))
 
 
@@ -90,6 +91,8 @@ class PlainCodec:
             payload = fields.pop("payload", ...)
             known = {name: fields[name] for name in _FIELDS if name in fields}
             _check(known)
+            if "covers" in known:
+                known["covers"] = _ranges(known["covers"])
         except (ValueError, RecursionError) as error:
             return Undecodable(str(error)[:200])
         raw = None if payload is ... else self._dump(payload)
@@ -118,3 +121,13 @@ def _check(fields: dict[str, Any]) -> None:
         value = fields.get(name, 0)
         if type(value) not in {int, float}:
             raise ValueError(f"`{name}`: expected a number, given {value!r:.40}")
+
+
+def _ranges(value: Any) -> Ranges:
+    try:
+        ranges = tuple((first, last) for first, last in value)
+    except TypeError as error:
+        raise ValueError(f"`covers`: {error}") from error
+    if len(ranges) > RANGES_MAX or not all(type(n) is int and n >= 0 for pair in ranges for n in pair):
+        raise ValueError(f"`covers`: expected pairs of offsets, given {value!r:.40}")
+    return ranges

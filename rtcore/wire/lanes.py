@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.wire.message import LANE, PRIORITIES
 from rtcore.wire.policy import Policy
+from rtcore.wire.ranges import RANGES_MAX, add
 
 if TYPE_CHECKING:
     from rtcore.wire.message import Message
+    from rtcore.wire.ranges import Ranges
 
 _log = logging.getLogger("rtcore.lanes")
 
@@ -47,12 +49,18 @@ class Pool:
 
 
 class _Waiting:
-    """One message in its lane; what replaces it takes its place."""
+    """One message in its lane; what replaces it takes its place, and stands for it."""
 
-    __slots__ = ("key", "message", "size")
+    __slots__ = ("covers", "key", "message", "size")
 
     def __init__(self, message: Message, size: int, key: Hashable) -> None:
         self.message, self.size, self.key = message, size, key
+        self.covers: Ranges | None = message.covers
+
+    def leave(self) -> Message:
+        """Return the message, which says what it stands for."""
+        message = self.message
+        return message if self.covers is message.covers else message.covering(self.covers or ())
 
 
 class Lanes:
@@ -203,6 +211,7 @@ class Lanes:
             self._dropped(waiting.message, "merged")
         size = self._weigh(joined)
         self._grow(size - waiting.size)
+        waiting.covers = _stands_for(waiting, joined)
         waiting.message, waiting.size = joined, size
         return True
 
@@ -219,7 +228,17 @@ class Lanes:
         self._grow(-waiting.size)
         if waiting.key is not None and self._keys is not None and self._keys.get(waiting.key) is waiting:
             del self._keys[waiting.key]
-        return waiting.message
+        return waiting.leave()
 
     def _least_urgent(self) -> int:
         return next(lane for lane in reversed(range(len(PRIORITIES))) if self._lanes[lane])
+
+
+def _stands_for(waiting: _Waiting, newer: Message) -> Ranges | None:
+    """Return the offsets that a newer message stands for, once it has taken the place of what waits."""
+    older = waiting.message
+    if older.offset is None or newer.offset is None or (older.room, older.epoch) != (newer.room, newer.epoch):
+        return newer.covers
+    covers = add(waiting.covers or (), older.offset, older.offset)
+    # What is not told is missing to its client, which asks the room's history for it.
+    return covers if len(covers) <= RANGES_MAX else waiting.covers

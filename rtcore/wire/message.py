@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from rtcore.spi.codec import Codec
     from rtcore.wire.format import Format
+    from rtcore.wire.ranges import Ranges
 
 Priority = Literal["critical", "high", "normal", "low"]
 
@@ -31,6 +32,8 @@ class Message:
         sender: the subject or session id of who sent it, set by the server.
         offset: its place in the room's history, set by the broker.
         epoch: the life of the history that `offset` counts in; a new epoch means that history began again.
+        covers: offsets of that history that it stands for besides its own, because it replaced or took in what
+            waited: pairs of a first and a last one. `None` for nearly every message.
         timestamp: seconds since 1970, set by the sender, or `None`.
         version: the version of the payload's shape; 0 is not written to the wire.
         trace: a W3C `traceparent` (Trace Context, section 3.2), or `None`.
@@ -41,8 +44,8 @@ class Message:
     """
 
     __slots__ = (
-        "_data", "_format", "_forms", "_payload", "epoch", "id", "n", "offset", "priority", "raw", "raw_codec",
-        "re", "room", "sender", "timestamp", "trace", "type", "version",
+        "_data", "_format", "_forms", "_payload", "covers", "epoch", "id", "n", "offset", "priority", "raw",
+        "raw_codec", "re", "room", "sender", "timestamp", "trace", "type", "version",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +60,7 @@ class Message:
         sender: str | None = None,
         offset: int | None = None,
         epoch: str | None = None,
+        covers: Ranges | None = None,
         timestamp: float | None = None,
         version: int = 0,
         trace: str | None = None,
@@ -72,6 +76,7 @@ class Message:
         self.sender = sender
         self.offset = offset
         self.epoch = epoch
+        self.covers = covers
         self.timestamp = timestamp
         self.version = version
         self.trace = trace
@@ -131,6 +136,12 @@ class Message:
             trace=self.trace, raw=self.raw, raw_codec=self.raw_codec,
         )  # fmt: skip
 
+    def covering(self, covers: Ranges) -> Message:
+        """Return the same message as one that stands for these offsets, too. Its own payload, and forms of its own."""
+        other = self.copy()
+        other.id, other.re, other.covers = self.id, self.re, covers
+        return other
+
     def forget_forms(self) -> None:
         """Drop the remembered wire forms; they are made again when they are needed."""
         self._format, self._data, self._forms = None, b"", None
@@ -164,7 +175,8 @@ def from_wire(
 ) -> Message:
     """Make the message that a codec has decoded; what `Message(…)` makes, for every inbound message.
 
-    A codec that has had to decode the payload anyway gives it, beside the bytes that it came in.
+    A codec that has had to decode the payload anyway gives it, beside the bytes that it came in. `covers`, which is
+    rare, it sets afterwards.
 
     Plain arguments and stores: calling the class with keywords costs 480 ns more (CPython 3.11), as much as decoding.
     """
@@ -178,6 +190,7 @@ def from_wire(
     message.sender = sender
     message.offset = offset
     message.epoch = epoch
+    message.covers = None
     message.timestamp = timestamp
     message.version = version
     message.trace = trace

@@ -40,6 +40,25 @@ class Attached(NamedTuple):
     replay: Sequence[Message]
 
 
+class Key(NamedTuple):
+    """What opens a session, also when the session itself is gone.
+
+    Attributes:
+        secret: of the last welcome.
+        previous: of the one before, while the client may not have the newer; empty when it has.
+    """
+
+    secret: str
+    previous: str
+
+    def opens(self, secret: str) -> bool:
+        """Say whether a secret is one of these, in constant time."""
+        given = secret.encode(errors="surrogatepass")  # half a character, as some JSON readers let it through
+        new = hmac.compare_digest(self.secret.encode(), given)
+        old = hmac.compare_digest(self.previous.encode(), given) and self.previous != ""
+        return new or old
+
+
 class ServerLine:
     """Counts, fences and secrets of one session.
 
@@ -82,10 +101,12 @@ class ServerLine:
         The secret rotates at each welcome. The one before it is good until the client has used the new
         connection: a welcome may be lost. After that a copied tab, which has the old one, is turned away.
         """
-        given = secret.encode(errors="surrogatepass")  # half a character, as some JSON readers let it through
-        new = hmac.compare_digest(self.secret.encode(), given)
-        old = hmac.compare_digest(self._previous.encode(), given) and self._previous != ""
-        return new or (old and not self.confirmed)
+        return self.key.opens(secret)
+
+    @property
+    def key(self) -> Key:
+        """What opens this session now."""
+        return Key(self.secret, "" if self.confirmed else self._previous)
 
     def is_stale(self, hello: Hello) -> bool:
         """Say whether a newer hello was taken before this one.

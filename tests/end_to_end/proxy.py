@@ -157,7 +157,7 @@ class Proxy:
             data = data[: pair.left]
         elif pair.left is not None:
             pair.left -= len(data)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):  # uvloop's word for a transport that is closed
             writer.write(data)
             await writer.drain()
         if ends:

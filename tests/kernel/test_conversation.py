@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass
 
 import pytest
@@ -171,6 +172,64 @@ async def test_async_handlers_of_a_session_run_in_order_and_of_others_beside() -
         await until(lambda: len(begun) == 4)
         await turn()
         assert payloads(one) == [0, 1, 2]
+
+
+async def test_what_a_plain_handler_returns_is_awaited_in_its_turn_if_it_can_be() -> None:
+    app = make_app()
+    gate = asyncio.Event()
+    seen: list[str] = []
+
+    async def after(message: Message) -> str:
+        seen.append(f"{message.payload} waits")
+        await gate.wait()
+        return f"{message.payload} done"
+
+    @app.handler("lazy")
+    def lazy(message: Message) -> object:
+        seen.append(f"{message.payload} at once")
+        return after(message)
+
+    async with app:
+        peer = Peer(app).connect()
+        peer.send("lazy", "a", id="1")
+        peer.send("lazy", "b")
+        peer.send("lazy", "c", id="3")
+        assert seen == ["a at once", "b at once", "c at once"]
+        await turn()
+        assert seen[3:] == ["a waits"]
+        gate.set()
+        await until(lambda: len(seen) == 6)
+        await turn()
+        assert payloads(peer) == ["a done", "c done"]
+        assert seen[3:] == ["a waits", "b waits", "c waits"]
+
+
+async def test_what_was_to_be_awaited_ends_with_its_session_and_by_a_cancel() -> None:
+    app = make_app({"max_handlers_per_session": 1})
+    ended: list[str] = []
+
+    async def forever(message: Message) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(str(message.payload))
+
+    @app.handler("lazy")
+    def lazy(message: Message) -> object:
+        return forever(message)
+
+    async with app:
+        peer = Peer(app).connect()
+        for name in "abcd":
+            peer.send("lazy", name, id=name)
+        peer.say("cancel", id="a")  # not begun
+        peer.say("cancel", id="c")  # waits
+        await turn()
+        assert [m["re"] for m in peer.read()] == ["a", "c"]
+        peer.session.close()
+        await turn()
+        assert ended == ["b"]
+        gc.collect()  # a coroutine that nobody awaited would complain
 
 
 async def test_concurrent_handlers_overtake_and_are_limited() -> None:

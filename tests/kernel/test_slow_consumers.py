@@ -198,6 +198,23 @@ async def test_a_publisher_is_not_read_while_what_it_sent_is_being_flushed() -> 
         assert not any(p.session.outbox for p in peers)
 
 
+async def test_a_slowed_publisher_has_its_turn_though_others_never_stop() -> None:
+    app = make_app({"max_connections": 10_000, "max_greetings": 10_000})
+    async with app:
+        peers = [Peer(app).connect() for _ in range(5000)]
+        await until(lambda: not any(p.session.outbox for p in peers))
+        publisher = peers[0]
+        app.manager.broadcast(Message("n", 0))
+        app.manager.flusher.slow(publisher.connection)
+        turns = 0
+        while not publisher.link.reading:
+            app.manager.broadcast(Message("n", turns))
+            await asyncio.sleep(0)
+            turns += 1
+            assert turns < 100
+        assert app.manager.flusher.crowded, "there was no moment in which nothing was pending"
+
+
 async def test_batches_are_one_frame_at_the_size_or_the_interval_and_never_hold_what_is_urgent() -> None:
     settings = {"enable_batching": True, "batch_size": 5, "batch_interval": 0.02}
     async with make_app(settings) as app:

@@ -53,12 +53,15 @@ def fields_of(item):
         "sender",
         "offset",
         "epoch",
+        "covers",
         "timestamp",
         "version",
         "trace",
     )
     given = {name: getattr(item, name) for name in names}
     given["payload"] = item.payload
+    if item.covers is not None:
+        given["covers"] = [list(one) for one in item.covers]
     defaults = {"priority": "normal", "version": 0}
     return {"message": {name: value for name, value in given.items() if value != defaults.get(name)}}
 

@@ -43,9 +43,7 @@ class Attacher:
         self._endpoint = endpoint
         self._text = codecs.codec("json")
         self._codec = codecs.codec(options.codec)
-        compressors = codecs.compressors() if options.enable_compression else {}
-        # One only: the answer to a first poll may be compressed before its welcome has said by which.
-        self._compressors = dict(list(compressors.items())[:1])
+        self._compressors = codecs.compressors() if options.enable_compression else {}
         self.http: aiohttp.ClientSession | None = None
         self.forget = False
         self.adopt: Callable[[Link, Link | None], None] = lambda _link, _old: None
@@ -141,9 +139,8 @@ class Attacher:
     def _unpack(self, link: Link, frame: bytes) -> list[Item]:
         """Cut the first frame, in the codec that was asked for or in the text codec, if that one was refused."""
         codec = self._text if frame[:1] in {b"[", b"{"} else link.codec
-        compressor = next(iter(self._compressors.values()), None)
         try:
-            return list(unpack(frame, codec, compressor, max_size=self._options.limits.frame))
+            return list(unpack(frame, codec, None, max_size=self._options.limits.frame))
         except WireError as error:
             raise LinkLost("NETWORK_ERROR", f"the first frame is not rtcore's: {error}") from error
 

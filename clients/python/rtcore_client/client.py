@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl as _ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -109,7 +109,7 @@ class RealtimeClient:
         self._subscriptions = Subscriptions(
             self._tasks, self._events.callback_failed, options.limits.subscriber
         )
-        self._rooms = Rooms(self.request, self._events)
+        self._rooms = Rooms(self.request, self._request_first, self._events)
         self._attacher = Attacher(self._session, options, Endpoint.parse(url))
         heartbeat = Heartbeat(self._session, self._detector, self._events)
         self._carrier = Carrier(self._session, heartbeat, self._tasks, options)
@@ -344,5 +344,9 @@ class RealtimeClient:
     # -- inside --------------------------------------------------------------------------------------------
 
     def _rejoin(self) -> None:
-        if self._rooms.names:
-            self._tasks.spawn(self._rooms.rejoin(), name="rejoin rooms")
+        for answer in self._rooms.rejoin():
+            self._tasks.spawn(answer, name="rejoin a room")
+
+    def _request_first(self, type: str, payload: Any) -> Callable[[], Awaitable[Any]]:
+        message = Outgoing(type, payload, id=self._session.requests.next_id())
+        return self._sender.request_first(message, timeout=self._options.timing.request)

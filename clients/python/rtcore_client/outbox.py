@@ -9,6 +9,7 @@ busy, or a full window, leaves messages in the queue; a full queue makes senders
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,7 @@ class Outbox:
 
     Attributes:
         queue: what waits to be counted out.
+        first: what goes before all that; few, and the client's own.
         link: takes it; `None` while there is none.
         batch: messages that share a frame at most; 1 when batching was not agreed on.
         pace: what the server takes; `None` for as much as comes.
@@ -48,6 +50,7 @@ class Outbox:
 
     def __init__(self, options: Options, line: ClientLine, requests: Requests, events: Events) -> None:
         self.queue = PriorityMessageQueue(options.limits.queue, dropped=self._gave_way)
+        self.first: deque[Outgoing] = deque()
         self.link: Link | None = None
         self.batch = 1
         self.pace: Pace | None = None
@@ -70,7 +73,8 @@ class Outbox:
         line = self._line
         if self.link is None:
             return False
-        return len(line.window.held) + len(self.queue) > line.limit or line.full or self.link.busy
+        waiting = len(self.first) + len(self.queue)
+        return len(line.window.held) + waiting > line.limit or line.full or self.link.busy
 
     def size(self, message: Message, codec: Codec) -> int:
         """Encode a message and return its bytes, which it remembers.
@@ -95,6 +99,12 @@ class Outbox:
         elif self._later is None:
             self._later = loop.call_later(self._interval, self.flush)
 
+    def submit_first(self, message: Outgoing) -> None:
+        """Let a message go before all that wait."""
+        self.first.append(message)
+        if self.link is not None and self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self.flush)
+
     async def room(self) -> None:
         """Wait until something has left the queue, or the link is gone. All who wait wake, in their order."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -110,17 +120,17 @@ class Outbox:
     def flush(self) -> None:
         """Give the link what waits, a slice at a time, until it is busy or the window is full."""
         self._stop_timers()
-        line, queue, before = self._line, self.queue, self.sent
-        while len(queue) and not line.full:
+        line, first, queue, before = self._line, self.first, self.queue, self.sent
+        while (first or len(queue)) and not line.full:
             link = self.link
             if link is None or link.busy:
                 break
             place, items, size = line.window.sent, [], 0
             form = self._form(link.codec)
-            while size < SLICE and len(queue) and not line.full:
+            while size < SLICE and (first or len(queue)) and not line.full:
                 if self._must_wait():
                     break
-                message = queue.dequeue()
+                message = first.popleft() if first else queue.dequeue()
                 item = self._encode(message, form)
                 if item is None:
                     continue
@@ -169,13 +179,18 @@ class Outbox:
         """The link is gone: senders go on, and what they sent stays queued."""
         self.link = None
         self._stop_timers()
-        for message in self.queue:
+        for message in (*self.first, *self.queue):
             if isinstance(message, Outgoing):
                 message.release()
         self._wake_senders()
 
     def begin_anew(self, unknown: Sequence[Message]) -> None:
-        """The session that carried these is gone. What may run twice is sent again; of the rest nobody knows."""
+        """The session that carried these is gone. What may run twice is sent again; of the rest nobody knows.
+
+        What was to go first in it has lost its sense.
+        """
+        while self.first:
+            self.tell(self.first[0], UnknownOutcome([self.first.popleft()]))
         again = {id(m): m for m in unknown if isinstance(m, Outgoing) and m.idempotent}
         # A confirmed request whose reply will never come is as unknown as what was never confirmed.
         again |= {id(m): m for m in self._requests if m.idempotent and m.has_departed}
@@ -192,9 +207,10 @@ class Outbox:
 
     def fail(self, error: RealtimeError) -> None:
         """The client ends: nothing that waits will come to pass."""
-        for message in [*self._line.window.reset(), *self.queue]:
+        for message in [*self._line.window.reset(), *self.first, *self.queue]:
             if isinstance(message, Outgoing):
                 message.fail(error)
+        self.first.clear()
         while self.queue:
             self.queue.dequeue()
         self._requests.fail(lambda _message: error)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rtcore_client import tracing
@@ -40,18 +41,44 @@ class Sender:
 
     async def request(self, message: Outgoing, *, timeout: float) -> Any:
         """Return the payload of the reply."""
-        requests = self._session.requests
-        reply = requests.add(message)
+        reply = self._session.requests.add(message)
         try:
             left = self._submit(message)
+        except BaseException:
+            self._forget(message, reply)
+            raise
+        return await self._reply(message, reply, left=left, timeout=timeout)
+
+    def request_first(self, message: Outgoing, *, timeout: float) -> Callable[[], Awaitable[Any]]:
+        """Queue a request before everything that waits; return what waits for its reply, when it is called.
+
+        It must be called, or the reply is waited for by nobody.
+        """
+        reply = self._session.requests.add(message)
+        try:
+            self._prepare(message)
+        except BaseException:
+            self._forget(message, reply)
+            raise
+        self._session.outbox.submit_first(message)
+        message.is_queued = True
+        return partial(self._reply, message, reply, left=False, timeout=timeout)
+
+    async def _reply(
+        self, message: Outgoing, reply: asyncio.Future[Any], *, left: bool, timeout: float
+    ) -> Any:
+        try:
             return await self._patiently(self._answer(message, reply, left=left), message, timeout)
         except (Timeout, asyncio.CancelledError):
             if message.has_departed:
                 self._session.control("cancel", {"id": message.id})
             raise
         finally:
-            requests.discard(message)
-            reply.cancel()
+            self._forget(message, reply)
+
+    def _forget(self, message: Outgoing, reply: asyncio.Future[Any]) -> None:
+        self._session.requests.discard(message)
+        reply.cancel()
 
     def _submit(self, message: Outgoing) -> bool:
         """Queue a message. False if its sender must wait for that, or for what is before it.
@@ -59,11 +86,14 @@ class Sender:
         Raises:
             NotConnected, TypeError, RequestError, QueueFull: see `RealtimeClient.send`.
         """
+        self._prepare(message)
+        return self._enqueue(message) and not self._session.outbox.backlogged
+
+    def _prepare(self, message: Outgoing) -> None:
         if self._connector.state in {"idle", "stopped", "closed"}:
             raise NotConnected(f"the client is {self._connector.state}")
         tracing.start_send(message)
         self._session.check(message, self._codec)
-        return self._enqueue(message) and not self._session.outbox.backlogged
 
     def _enqueue(self, message: Outgoing) -> bool:
         try:

@@ -53,8 +53,10 @@ class Session:
         lost: set when the link ends; made anew with each link.
         heard: when the last frame came by the way down, in seconds of the loop's clock.
         received, duplicates, missed: messages, ever.
-        on_message: called with each message that is not a reply, before anybody else sees it.
-        on_anew: called when the server knows nothing of an earlier session's rooms any more.
+        on_message: called with each message that is not a reply, before anybody else sees it; says whether the
+            application is to see it.
+        on_anew: called when the server knows nothing of an earlier session's rooms any more, and before anything
+            that waits is sent.
         on_pong: called with the `t` of each pong.
         on_move: called with the seconds within which the server wants the client to attach elsewhere.
     """
@@ -72,7 +74,7 @@ class Session:
         self.received = 0
         self.duplicates = 0
         self.missed = 0
-        self.on_message: Callable[[Message], None] = lambda _message: None
+        self.on_message: Callable[[Message], bool] = lambda _message: True
         self.on_anew: Callable[[], None] = lambda: None
         self.on_pong: Callable[[Any], None] = lambda _t: None
         self.on_move: Callable[[float], None] = lambda _within: None
@@ -197,8 +199,7 @@ class Session:
             self._refused(item)
         elif item.type == "gap" and item.sender is None:
             self._told_of_gap(item)
-        else:
-            self.on_message(item)
+        elif self.on_message(item):
             self.inbox.put(item)
 
     def _refused(self, item: Message) -> None:

@@ -507,3 +507,36 @@ async def test_an_acknowledgement_of_more_than_was_sent_ends_the_link(server, cl
     client.on("disconnect", reasons.append)
     await client.connect()
     await until(lambda: reasons == ["bad_control"])
+
+
+@pytest.mark.parametrize("says", [True, False], ids=["with a reason", "without a word"])
+async def test_an_old_link_that_is_superseded_before_the_new_welcome_is_no_loss(
+    server, client_of, until, says
+):
+    hello_came, events = asyncio.Event(), []
+
+    async def old(peer):
+        await peer.welcome()
+        await peer.say(["move", {"within": 0}])
+        await hello_came.wait()
+        if says:
+            await peer.say(["close", {"code": "superseded", "number": 4200, "reason": "so", "attach": 2}])
+        await peer.socket.close(code=4200)
+
+    async def new(peer):
+        hello_came.set()
+        await until(lambda: not client.is_connected)
+        await peer.welcome()
+        request = await peer.hear()
+        await peer.say({"type": "reply", "re": request["id"], "payload": "here"})
+        await peer.stay()
+
+    server.play(old, new)
+    client = client_of()
+    for name in ("disconnect", "reconnect", "error"):
+        client.on(name, lambda value, name=name: events.append((name, value)))
+    await client.connect()
+    await until(lambda: hello_came.is_set() and client.is_connected)
+    assert await client.request("where") == "here"
+    assert [hello["attach"] for hello in server.hellos] == [1, 2]
+    assert events == []

@@ -286,6 +286,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   private _deliver(message: Message): void {
     this._rooms.saw(message);
+    if (message.type === "room:skip") return; // a place in the history that is not for us
     this._subscriptions.deliver(message, (callback, one) => this._events.call(callback, one));
   }
 

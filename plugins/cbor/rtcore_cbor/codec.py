@@ -22,6 +22,7 @@ from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
 from rtcore.wire.format import MAX_ITEMS
 from rtcore.wire.message import LANE, Message, from_wire
+from rtcore.wire.ranges import RANGES_MAX
 from rtcore_cbor.subset import new_decoder, new_encoder
 from rtcore_cbor.wellformed import end_of
 
@@ -70,6 +71,8 @@ class CborCodec:
             fields["offset"] = m.offset
         if m.epoch is not None:
             fields["epoch"] = m.epoch
+        if m.covers is not None:
+            fields["covers"] = m.covers
         if m.timestamp is not None:
             fields["timestamp"] = m.timestamp
         if m.version:
@@ -173,6 +176,8 @@ class CborCodec:
                 if not check(value):
                     return Undecodable(f"`{name}`: not a value that it can have: {_shown(value)}")
                 setattr(message, name, value)
+        if message.covers is not None:
+            message.covers = tuple((first, last) for first, last in message.covers)
         return message
 
 
@@ -213,11 +218,20 @@ def _is_count(value: Any) -> bool:
     return value.__class__ is int and value >= 0
 
 
+def _is_ranges(value: Any) -> bool:
+    return value is None or (
+        value.__class__ is list
+        and len(value) <= RANGES_MAX
+        and all(one.__class__ is list and len(one) == 2 and all(map(_is_count, one)) for one in value)
+    )
+
+
 #: What the fields of a message may be, beside its type and its payload.
 _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("id", "re", "room", "sender", "epoch", "trace"), _is_name),
     "priority": lambda value: value.__class__ is str and value in LANE,
     "offset": lambda value: value is None or _is_count(value),
+    "covers": _is_ranges,
     "version": _is_count,
     "timestamp": lambda value: value is None or value.__class__ in (float, int),
 }

@@ -230,9 +230,14 @@ async def _answer(request: web.Request, handler: Next) -> web.StreamResponse:
         return await handler(request)
     except Rejected as refusal:
         return refuse(refusal)
-    except (web.HTTPException, asyncio.CancelledError, ConnectionError):
+    except (web.HTTPException, asyncio.CancelledError):
         raise
-    except Exception:  # noqa: BLE001 - a route is a plugin's own code; it is logged
+    except Exception as error:  # noqa: BLE001 - a route is a plugin's own code; it is logged
+        if isinstance(error, ConnectionError) and (
+            request.transport is None or request.transport.is_closing()
+        ):
+            # The client left in the middle. A bad network does that all day, and nobody reads the answer.
+            return web.Response(status=499, reason="Client Closed Request")
         _log.exception("%s %s failed", request.method, request.path)
         return refuse(Rejected("internal"))
     finally:

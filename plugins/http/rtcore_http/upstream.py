@@ -96,6 +96,9 @@ async def send(request: web.Request) -> web.StreamResponse:
         start = control.fields.get("from")
         if type(start) is not int or start < 0:
             raise Rejected("bad_control", f"send: `from`: expected a count from 0, given {start!r:.40}")
+        if says_only_bye(items):
+            # Also when its stream is gone, as that of a page that is closed: nothing else would end the session now.
+            return _frame(codec, "ack", {"n": app.manager.take_goodbye(control.fields)})
         connection = app.manager.find(control.fields)
         gate = getattr(connection.link, "gate", None)
         if isinstance(gate, Gate):
@@ -107,6 +110,13 @@ async def send(request: web.Request) -> web.StreamResponse:
             codec, "error", refusal.fields(), status=status_of(refusal), headers=headers_of(refusal)
         )
     return _frame(codec, "ack", {"n": n})
+
+
+def says_only_bye(items: Sequence[Item]) -> bool:
+    """Say whether a POST brings a goodbye and no messages, which would need a connection to be taken."""
+    return any(isinstance(item, Control) and item.name == "bye" for item in items) and all(
+        isinstance(item, Control) for item in items
+    )
 
 
 def _frame(

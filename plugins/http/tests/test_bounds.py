@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from rtcore_http.body import read_body
 from rtcore_http.guard import Room
+from rtcore_http.routes import Route
 
 
 async def test_a_head_that_dribbles_is_cut_off(serve: Any, connect: Any) -> None:
@@ -65,6 +69,42 @@ async def test_a_slow_body_is_refused(serve: Any, connect: Any) -> None:
         b"POST /rt/send HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n["
     )
     assert b" 408 " in await slow.head()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_a_body_is_nothing_to_log(
+    serve: Any, connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = asyncio.Event()
+
+    async def read(request: web.Request) -> web.Response:
+        try:
+            return web.Response(body=await read_body(request, 1000))
+        finally:
+            ended.set()
+
+    _, url = await serve(Route("POST", "/read", read))
+    leaving = await connect(url)
+    await leaving.send(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
+    leaving.writer.transport.abort()
+    async with asyncio.timeout(10):
+        await ended.wait()
+    staying = await connect(url)
+    await staying.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b" 200 " in await staying.head(), "the server has turned to others meanwhile"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_route_whose_own_connection_breaks_has_failed(
+    serve: Any, connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def break_(request: web.Request) -> web.Response:
+        raise ConnectionResetError("the database")
+
+    _, url = await serve(Route("GET", "/break", break_))
+    client = await connect(url)
+    await client.send(b"GET /break HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert b" 500 " in await client.head()
+    assert "GET /break failed" in caplog.text
 
 
 async def test_a_body_that_says_that_it_is_too_big_is_not_read(serve: Any, connect: Any) -> None:

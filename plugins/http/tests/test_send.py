@@ -115,6 +115,32 @@ async def test_an_older_attach_is_superseded(sessions: Sessions) -> None:
     assert (status, fields["code"]) == (409, "superseded")
 
 
+async def test_a_goodbye_is_taken_when_the_stream_is_gone_already(sessions: Sessions) -> None:
+    manager = sessions.app.manager
+    session = manager.sessions[sessions.client.welcome.session]
+    goodbye = sessions.control(0)
+    sessions.client.duplex.cut()
+    async with asyncio.timeout(10):
+        while session.connection is not None:  # noqa: ASYNC110 - the transport's end; there is no event of it
+            await asyncio.sleep(0)
+    assert (await sessions.post(goodbye, note(1)))[2]["code"] == "going_away"
+    wrong = [goodbye[0], {**goodbye[1], "secret": "x" * 24}]
+    assert (await sessions.post(wrong, ["bye", {}]))[2]["code"] == "unknown_session"
+    assert (await sessions.post(goodbye, ["bye", {}], note(1)))[2]["code"] == "going_away"
+    assert session.closed is None
+    assert await sessions.post(goodbye, ["bye", {}]) == (200, "ack", {"n": 0})
+    assert session.closed == "bye"
+    assert not manager.sessions
+
+
+async def test_a_goodbye_of_an_older_attach_ends_nothing(sessions: Sessions) -> None:
+    before = sessions.control(0)
+    await sessions.client.attach(sessions.transport.connect())
+    before[1]["secret"] = sessions.client.welcome.secret
+    assert (await sessions.post(before, ["bye", {}]))[2]["code"] == "superseded"
+    assert sessions.app.manager.sessions
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -20,6 +20,7 @@ from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
 from rtcore.wire.format import MAX_ITEMS
 from rtcore.wire.message import Message, Priority, from_wire
+from rtcore.wire.ranges import RANGES_MAX
 from rtcore_json.typed import TypedJson
 
 _MAP: Final = ord("{")
@@ -31,6 +32,7 @@ _REASON_MAX: Final = 200
 _Type = Annotated[str, Meta(min_length=1, max_length=128)]
 _Name = Annotated[str, Meta(max_length=256)]
 _Count = Annotated[int, Meta(ge=0)]
+_Ranges = Annotated[tuple[tuple[_Count, _Count], ...], Meta(max_length=RANGES_MAX)]
 
 
 class _Envelope(msgspec.Struct, omit_defaults=True, gc=False):
@@ -44,6 +46,7 @@ class _Envelope(msgspec.Struct, omit_defaults=True, gc=False):
     sender: _Name | None = None
     offset: _Count | None = None
     epoch: _Name | None = None
+    covers: _Ranges | None = None
     timestamp: float | None = None
     version: _Count = 0
     trace: _Name | None = None
@@ -78,8 +81,8 @@ class JsonCodec(TypedJson):
         # One struct for all messages. Joining bytes by hand wins 80 ns for a reply, which has three fields, and
         # loses as much for a room message, which has five; a dict is slower than both.
         envelope = _Outgoing(
-            m.type, m.id, m.re, m.room, m.priority, m.sender, m.offset, m.epoch, m.timestamp, m.version, m.trace,
-            payload,
+            m.type, m.id, m.re, m.room, m.priority, m.sender, m.offset, m.epoch, m.covers, m.timestamp, m.version,
+            m.trace, payload,
         )  # fmt: skip
         try:
             return _encode(envelope)
@@ -126,10 +129,13 @@ class JsonCodec(TypedJson):
         except (ValueError, RecursionError) as error:
             return Undecodable(str(error)[:_REASON_MAX])
         # `bytes` copies: the raw payload points into the frame, whose memory may be the transport's.
-        return from_wire(
+        message = from_wire(
             e.type, e.id, e.re, e.room, e.priority, e.sender, e.offset, e.epoch, e.timestamp, e.version, e.trace,
             bytes(e.payload) or None, self,
         )  # fmt: skip
+        if e.covers is not None:
+            message.covers = e.covers
+        return message
 
 
 def _control(item: bytes) -> Control:

@@ -23,8 +23,9 @@ from rtcore_http.upstream import codec_of
 from rtcore.errors import Rejected
 from rtcore.wire.control import Control
 from rtcore.wire.errors import WireError
-from rtcore.wire.format import COMPRESSED, unpack
+from rtcore.wire.format import unpack
 from rtcore.wire.hello import field
+from rtcore_polling.answer import Dress
 from rtcore_polling.farewells import Farewells
 from rtcore_polling.link import Poll, PollLink
 from rtcore_polling.settings import PollingSettings
@@ -114,7 +115,8 @@ class PollingTransport:
             raise ConnectionResetError("the client left before it was welcomed")
         if link.number is not None and len(frames) == 1:
             raise _refusal(connection, frames[0])
-        return self._answer(connection, frames)
+        # What is compressed can be read only by a client that knows by what, and that is in here.
+        return Dress.of(connection)._replace(compressor=None).answer(frames)
 
     async def _poll(
         self, request: web.Request, codec: Codec, fields: Mapping[str, Any]
@@ -125,7 +127,7 @@ class PollingTransport:
         except Rejected:
             if (last := self._farewells.take(fields)) is None:
                 raise
-            return self._answer(*last)
+            return last.dress.answer(last.frames)
         link = connection.link
         if not isinstance(link, PollLink) or codec is not connection.codec:
             raise Rejected(
@@ -137,7 +139,8 @@ class PollingTransport:
         except WireError as error:
             raise Rejected(error.code, str(error)) from None
         poll = link.next(received)
-        return self._answer(connection, await self._wait(request, link, poll, hold=self._settings.hold))
+        frames = await self._wait(request, link, poll, hold=self._settings.hold)
+        return Dress.of(connection).answer(frames)
 
     async def _wait(
         self, request: web.Request, link: PollLink, poll: Poll, *, hold: float | None
@@ -156,16 +159,6 @@ class PollingTransport:
             raise
         finally:
             watch_writes(request, None)
-
-    def _answer(self, connection: Connection, frames: list[bytes]) -> web.Response:
-        """Make one frame of several, compressed as a whole if that was agreed on and is worth it."""
-        codec, compressor = connection.codec, connection.compressor
-        body, content_type = codec.join(frames), codec.content_type
-        if compressor is not None and len(body) >= connection.form.threshold:
-            packed = compressor.compress(body)
-            if len(packed) + 1 < len(body):
-                body, content_type = bytes([COMPRESSED]) + packed, "application/octet-stream"
-        return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
 def _cut(body: bytes, codec: Codec) -> tuple[Control, list[object]]:

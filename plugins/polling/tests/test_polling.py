@@ -20,6 +20,7 @@ from rtcore.testing import PlainCodec
 from rtcore.testing.client import WireClient
 from rtcore.wire.control import Control
 from rtcore.wire.message import Message
+from rtcore.wire.server_line import Key
 
 codecs = pytest.mark.parametrize(
     "codec", [PlainCodec(), PlainCodec("turned", binary=True)], ids=lambda c: c.name
@@ -312,7 +313,12 @@ async def test_last_words_are_bounded_in_number_and_in_time() -> None:
 
 
 def _ended(name: str) -> Any:
-    return SimpleNamespace(session=SimpleNamespace(id=name, knows=lambda secret: secret == "x"))
+    return SimpleNamespace(
+        session=SimpleNamespace(id=name, key=Key("x", "")),
+        codec=None,
+        compressor=None,
+        form=SimpleNamespace(threshold=0),
+    )
 
 
 async def test_the_app_stops_while_polls_are_held(serve: Any, http: aiohttp.ClientSession) -> None:
@@ -390,3 +396,17 @@ async def test_an_answer_is_compressed_as_a_whole(serve: Any, http: aiohttp.Clie
     app.manager.broadcast(Message("n", "a token"))
     assert (await poller.poll()).payloads == ["a token"]
     assert poller.body[:1] == b"{"
+
+
+async def test_the_answer_to_a_hello_is_plain_since_it_names_the_compressor(
+    serve: Any, http: aiohttp.ClientSession
+) -> None:
+    app, url = await serve(plugins=(Zip(),))
+    poller = Poller(http, url, compressor=Zip())
+    await poller.hello(compress=["zip"])
+    for n in range(50):
+        app.manager.broadcast(Message("n", ["small", n]))
+    again = await poller.hello(compress=["zip"], **{**poller.fields, "attach": 2, "received": 0})
+    assert poller.body[:1] == b"["
+    assert again.control("welcome")["compress"] == "zip"
+    assert again.payloads == [["small", n] for n in range(50)]

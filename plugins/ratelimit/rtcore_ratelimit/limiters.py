@@ -79,6 +79,9 @@ class SessionLimiter:
         extra[self] = arrival
         return 0.0
 
+    def give_back(self, session: Session, cost: float = 1.0) -> None:
+        session.extra[self] -= cost * self._interval
+
 
 class KeyLimiter:
     """See `rtcore.spi.limiter.Limiter`: an allowance for all sessions that have something in common.
@@ -119,6 +122,11 @@ class KeyLimiter:
         if len(arrivals) > self._limit:
             arrivals.popitem(last=False)
         return 0.0
+
+    def give_back(self, session: Session, cost: float = 1.0) -> None:
+        key = self._key(session)
+        if key in self._arrivals:
+            self._arrivals[key] -= cost * self._interval
 
 
 def identity(session: Session) -> Hashable:

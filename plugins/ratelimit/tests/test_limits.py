@@ -6,6 +6,7 @@ from rtcore_ratelimit.limiters import KeyLimiter, SessionLimiter, address, ident
 from rtcore_ratelimit.settings import Settings
 
 from rtcore.app import App
+from rtcore.limiting import together
 from rtcore.testing import FakeClock, InMemoryTransport, PlainCodec, WireClient, fake_session
 
 
@@ -123,3 +124,31 @@ def test_a_sessions_state_is_in_the_session():
     limiter, session = SessionLimiter(1, 1, clock=FakeClock()), fake_session()
     limiter.take(session)
     assert list(session.extra) == [limiter]
+
+
+async def test_a_message_that_one_limit_refuses_costs_the_others_nothing():
+    clock, transport = FakeClock(), InMemoryTransport()
+    limits = {"burst": 6, "identity_rate": 1000, "address_rate": 1, "address_burst": 2}
+    app = app_with(clock, transport, rate_limit_per_second=1, ratelimit=limits)
+    async with app:
+        client = WireClient()
+        await client.attach(transport.connect(peer="192.0.2.7"))
+        answers = [await client.request("echo", n) for n in range(30)]
+        assert [answer.type for answer in answers] == ["reply"] * 2 + ["error"] * 28
+        session, limiter = app.manager.sessions[client.welcome.session], app.registry.limiters[0]
+        assert limiter.name == "ratelimit"
+        assert [limiter.take(session) for _ in range(4)] == [0.0] * 4, "two of six are spent, not thirty"
+        assert limiter.take(session) > 0
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_whichever_refuses_the_others_have_their_allowance(first):
+    clock = FakeClock()
+    all_ = [SessionLimiter(1, 5, clock=clock) for _ in range(3)]
+    tight = all_[first] = SessionLimiter(1, 2, clock=clock)
+    [take] = together(all_)
+    session = fake_session()
+    assert [take(session) > 0 for _ in range(10)] == [False] * 2 + [True] * 8
+    for limiter in all_:
+        left = 0 if limiter is tight else 3
+        assert [limiter.take(session) > 0 for _ in range(left + 1)] == [False] * left + [True]

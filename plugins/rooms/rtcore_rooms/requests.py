@@ -15,6 +15,7 @@ from rtcore.session import Session
 from rtcore.spi.broker import Position
 from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
+from rtcore_rooms.arrivals import Arrival
 from rtcore_rooms.service import RoomService
 
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ class Requests:
             Handler("room:list", self.list),
         ]
 
-    async def join(self, session: Session, wish: Join) -> dict[str, Any]:
-        """Join; what was missed and asked for is sent before the answer."""
+    def join(self, session: Session, wish: Join) -> Arrival:
+        """Join; what was missed and asked for is sent before the answer, and what the session sends there waits."""
+        return self._rooms.arrivals.begin(session, wish.room, self._join(session, wish))
+
+    async def _join(self, session: Session, wish: Join) -> dict[str, Any]:
         rooms = self._rooms
         since = Position(wish.since.offset, wish.since.epoch) if wish.since is not None else None
         answer: dict[str, Any] = {"room": wish.room}

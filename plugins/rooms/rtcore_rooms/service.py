@@ -19,6 +19,7 @@ from rtcore.errors import Rejected
 from rtcore.spi.broker import History, Position, Publication
 from rtcore.wire.errors import WireError
 from rtcore.wire.message import Message
+from rtcore_rooms.arrivals import Arrivals
 from rtcore_rooms.room import Room
 from rtcore_rooms.settings import Patterns, Settings
 
@@ -35,14 +36,21 @@ NAME_MAX: Final = 128
 RESERVED: Final = frozenset({"reply", "error", "gap"})
 #: Prefix of this plugin's own types.
 OWN: Final = "room:"
+#: Says that a place in the history is not for whoever gets it: its own message, where there is no echo.
+SKIP: Final = "room:skip"
 #: Looks at the history until it is seen to join what is live; more than one only while others publish meanwhile.
 CATCH_UPS: Final = 10
 
 
 class RoomService:
-    """See `rtcore.spi.rooms.Rooms`."""
+    """See `rtcore.spi.rooms.Rooms`.
+
+    Attributes:
+        arrivals: sessions that are about to be in a room.
+    """
 
     def __init__(self, app: App, settings: Settings) -> None:
+        self.arrivals = Arrivals(self.publish_from)
         self._app = app
         self._settings = settings
         self._patterns = Patterns(settings.options)
@@ -87,7 +95,7 @@ class RoomService:
             newest: without `since`, send so many of the last publications.
 
         Returns:
-            Up to where the session has everything; `None` if it asked for nothing or nothing is remembered.
+            Up to where the session has everything that it wants; `None` in a room without a history.
 
         Raises:
             Rejected: as `Rooms.join`; `gap`, if what came after `since` is not all remembered: the caller joins
@@ -181,6 +189,8 @@ class RoomService:
         here = self._rooms.get(room) if room is not None else None
         sender = here.senders.get(session) if here is not None else None
         if here is None or sender is None:
+            if room is not None and self.arrivals.holds(session, room):
+                return self.arrivals.hold(session, room, message)
             raise self._refusal(session, room)
         if type_ in RESERVED or type_.startswith(OWN):
             raise Rejected("forbidden", f"messages of type {type_!r} come from the server only")
@@ -188,7 +198,7 @@ class RoomService:
             # The kernel still needs the id, to answer; the members must not take it for a request to them.
             message = addressed(message, here.name)
         else:
-            message.re = message.offset = message.epoch = None
+            message.re = message.offset = message.epoch = message.covers = None
         message.sender = sender
         tracing = self._app.tracing
         if tracing is not None:
@@ -214,6 +224,8 @@ class RoomService:
             here.delivered = (message.epoch, message.offset)
         left_out = self._app.manager.sessions.get(exclude) if exclude is not None else None
         here.audience.publish(message, exclude=left_out)
+        if left_out is not None and message.offset is not None and left_out in here.audience:
+            self._skip(left_out, message)
 
     def _publish(self, publication: Publication) -> Position | Awaitable[Position | None] | None:
         broker = self._app.broker
@@ -288,9 +300,10 @@ class RoomService:
         A broker that answers later may bring a publication while it looks: then it is asked for the rest.
         """
         broker = self._history
-        if not here.options.history or broker is None or (since is None and not newest):
+        if not here.options.history or broker is None:
             return None
-        limit = here.options.history if since is not None else min(newest, here.options.history)
+        goes_on = since is not None
+        limit = here.options.history if goes_on else min(newest, here.options.history)
         for _ in range(CATCH_UPS):
             try:
                 missed, top = await broker.history(here.name, since=since, limit=limit)
@@ -299,10 +312,16 @@ class RoomService:
             for publication in missed:
                 if publication.exclude != session.id:
                     self._post(session, publication.message)
-            since = top
+                elif goes_on:
+                    self._skip(session, publication.message)
+            since, limit = top, here.options.history
             if here.delivered is None or here.delivered[0] != top.epoch or here.delivered[1] <= top.offset:
                 return top
         raise Rejected("gap", "the room is faster than its history can be read; join without it")
+
+    def _skip(self, session: Session, message: Message) -> None:
+        """Tell a member of a place in the history that is not for it, or it would take it for a hole."""
+        session.post(Message(SKIP, room=message.room, offset=message.offset, epoch=message.epoch))
 
     def _post(self, session: Session, message: Message) -> None:
         try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from rtcore.errors import Rejected, SettingsError
@@ -108,6 +109,8 @@ async def test_the_server_may_leave_one_out_and_its_own_message_stays_as_it_was(
         h.app.manager.send_to_room("b", message)
         assert isinstance(first, Position)
         assert (message.room, message.offset) == (None, None)
+        skip = await alice.receive()
+        assert (skip.type, skip.room, skip.offset, skip.epoch) == ("room:skip", "a", *attrs.astuple(first))
         assert (await alice.receive()).room == "b"
         assert [(await bob.receive()).room for _ in range(2)] == ["a", "b"]
 
@@ -221,6 +224,37 @@ async def test_ones_own_messages_are_not_in_the_history_of_a_room_without_echo(h
         alice._inbox.clear()
         await alice.request("room:join", {"room": "r", "history": 5})
         assert [message.payload for message in alice._inbox] == ["bob's"]
+
+
+async def test_where_there_is_no_echo_a_sender_learns_the_places_of_its_own_messages(house):
+    async with house({"r": {"history": 5, "echo": False}}) as h:
+        alice, bob = await h.client("r"), await h.client("r")
+        for payload, one in (("a", alice), ("b", bob), ("c", alice)):
+            await one.send("chat", payload, room="r")
+        got = [await alice.receive() for _ in range(3)]
+        assert [(m.type, m.offset) for m in got] == [("room:skip", 1), ("chat", 2), ("room:skip", 3)]
+        answer = (
+            await alice.request("room:join", {"room": "r", "since": {"offset": 0, "epoch": got[0].epoch}})
+        ).payload
+        assert [(m.type, m.offset) for m in alice._inbox] == [("room:skip", 1), ("chat", 2), ("room:skip", 3)]
+        assert answer["offset"] == 3
+
+
+async def test_who_joins_learns_where_the_history_stands_though_it_asks_for_none_of_it(house):
+    async with house({"r": {"history": 5}}) as h:
+        alice, bob = await h.client(), await h.client()
+        assert (await alice.request("room:join", {"room": "r"})).payload["offset"] == 0
+        await alice.request("chat", 1, room="r")
+        assert (await bob.request("room:join", {"room": "r"})).payload["offset"] == 1
+        assert not bob._inbox
+
+
+async def test_nobody_can_claim_offsets_for_its_own_message(house):
+    async with house({"r": {"history": 5}}) as h:
+        alice = await h.client("r")
+        await alice.send("chat", 1, room="r", covers=((7, 9),), offset=7)
+        got = await alice.receive()
+        assert (got.offset, got.covers) == (1, None)
 
 
 async def test_a_message_of_the_history_that_a_codec_cannot_express_is_a_gap_and_no_obstacle(house):

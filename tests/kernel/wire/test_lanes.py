@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from rtcore.wire import PRIORITIES, Lanes, Message
 from rtcore.wire.lanes import WEIGHTS, Pool
 from rtcore.wire.policy import Policy, concatenate
+from rtcore.wire.ranges import RANGES_MAX, add, holds
 
 
 def make(limit=1000, limit_bytes=2**53, **more):
@@ -231,3 +233,96 @@ def test_they_stay_within_bounds_keep_each_lanes_order_and_report_each_drop_once
     for priority in PRIORITIES:
         numbers = [int(m.type) for m in went if m.priority == priority]
         assert numbers == sorted(numbers)
+
+
+def in_room(offset, *, type="cursor", epoch="e", room="r", **fields):
+    return Message(type, offset, room=room, offset=offset, epoch=epoch, **fields)
+
+
+def test_what_replaces_others_says_for_which_offsets_it_stands():
+    lanes, _ = make(policy=lambda m: Policy("conflate", key=lambda m: m.sender))
+    for offset, sender in [(3, "ann"), (4, "bob"), (5, "ann"), (6, "ann"), (7, "bob"), (9, "ann")]:
+        lanes.append(in_room(offset, sender=sender, id="x"))
+    ann, bob = (lanes.popleft() for _ in range(2))
+    assert (ann.offset, ann.covers, ann.id, ann.payload) == (9, ((3, 3), (5, 6)), "x", 9)
+    assert (bob.offset, bob.covers) == (7, ((4, 4),))
+
+
+def test_what_replaces_nothing_stays_the_one_object_that_all_share():
+    lanes, _ = make(policy=lambda m: Policy("conflate"))
+    alone = in_room(3)
+    lanes.append(alone)
+    assert lanes.popleft() is alone
+    assert alone.covers is None
+
+
+def test_a_message_stands_for_none_of_another_room_or_another_life_of_the_history():
+    lanes, _ = make(policy=lambda m: Policy("conflate", key=lambda m: None))
+    for message in (in_room(3), in_room(4, epoch="f"), in_room(5, epoch="f"), in_room(6, room="s")):
+        lanes.append(message)
+    assert lanes.popleft().covers is None
+    lanes.append(in_room(7))
+    lanes.append(Message("cursor"))
+    assert lanes.popleft().covers is None
+
+
+def test_what_was_merged_with_others_stands_for_them():
+    lanes, _ = make(policy=lambda m: Policy("merge", merge=lambda older, newer: [older, newer]))
+    for offset in (3, 4, 5):
+        lanes.append(in_room(offset))
+    [merged] = [lanes.popleft()]
+    assert (merged.payload, merged.offset, merged.covers) == ([[3, 4], 5], 5, ((3, 4),))
+
+
+def test_of_more_than_so_many_ranges_nothing_is_claimed():
+    lanes, _ = make(policy=lambda m: Policy("conflate"))
+    for offset in range(1, 2 * RANGES_MAX + 20, 2):
+        lanes.append(in_room(offset))
+    assert lanes.popleft().covers == tuple((n, n) for n in range(1, 2 * RANGES_MAX, 2))
+
+
+@given(
+    st.lists(
+        st.none()
+        | st.tuples(
+            st.sampled_from(PRIORITIES), st.sampled_from(["conflate", "merge", "drop_new"]), st.integers(0, 2)
+        ),
+        max_size=60,
+    ),
+    st.integers(1, 8),
+)
+def test_every_offset_arrives_or_is_stood_for_or_is_dropped_and_none_twice(steps, limit):
+    gone = []
+    lanes = Lanes(
+        limit,
+        dropped=lambda m, why: gone.append(m) if why not in {"conflated", "merged"} else None,
+        policy=lambda m: Policy(m.type, key=lambda m: (m.type, m.sender), merge=lambda a, b: f"{a}{b}"),
+    )
+    came, offset = [], 0
+    for step in steps:
+        if step is None:
+            came += [lanes.popleft()] if len(lanes) else []
+        else:
+            offset += 1
+            lanes.append(in_room(offset, type=step[1], priority=step[0], sender=str(step[2])))
+    came += [lanes.popleft() for _ in range(len(lanes))]
+    ranges = [one for m in came for one in (*(m.covers or ()), (m.offset, m.offset))]
+    told = Counter(n for first, last in ranges for n in range(first, last + 1))
+    assert max(told.values(), default=1) == 1
+    # Who is dropped had perhaps taken others' places: those are lost with it.
+    missing = set(range(1, offset + 1)) - set(told)
+    assert {m.offset for m in gone} <= missing
+    assert bool(missing) == bool(gone)
+    for message in came:
+        assert all(last < message.offset for _, last in message.covers or ())
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(-2, 6)), max_size=40))
+def test_ranges_hold_what_was_added_and_are_as_few_as_can_be(additions):
+    ranges, model = (), set()
+    for first, more in additions:
+        ranges = add(ranges, first, first + more)
+        model |= set(range(first, first + more + 1))
+        assert {n for first, last in ranges for n in range(first, last + 1)} == model
+        assert all(one[1] + 1 < other[0] for one, other in pairwise(ranges))
+    assert all(holds(ranges, n) is (n in model) for n in range(70))

@@ -20,6 +20,8 @@ export interface MessageFields {
   /** Its place in the room's history, which counts anew with each `epoch`. */
   offset?: number | undefined;
   epoch?: string | undefined;
+  /** Offsets, from a first to a last one, that it stands for besides its own; set by the server. */
+  covers?: readonly (readonly [number, number])[] | undefined;
   /** Seconds since 1970. */
   timestamp?: number | undefined;
   /** Of the payload's shape. */
@@ -28,7 +30,19 @@ export interface MessageFields {
   trace?: string | undefined;
 }
 
-const FIELDS = ["id", "re", "room", "priority", "sender", "offset", "epoch", "timestamp", "version", "trace"] as const;
+const FIELDS = [
+  "id",
+  "re",
+  "room",
+  "priority",
+  "sender",
+  "offset",
+  "epoch",
+  "covers",
+  "timestamp",
+  "version",
+  "trace",
+] as const;
 
 /** One application message. */
 export class Message<Payload = unknown, Type extends string = string> implements MessageFields {
@@ -38,6 +52,7 @@ export class Message<Payload = unknown, Type extends string = string> implements
   declare sender?: string | undefined;
   declare offset?: number | undefined;
   declare epoch?: string | undefined;
+  declare covers?: readonly (readonly [number, number])[] | undefined;
   declare timestamp?: number | undefined;
   declare trace?: string | undefined;
   readonly priority: Priority = "normal";
@@ -82,6 +97,13 @@ export function fromMap(map: Record<string, unknown>): Message | Undecodable {
 function isGood(key: string, value: unknown): boolean {
   if (key === "timestamp") return typeof value === "number";
   if (key === "offset" || key === "version") return Number.isSafeInteger(value) && (value as number) >= 0;
+  if (key === "covers") {
+    return (
+      Array.isArray(value) &&
+      value.length <= 64 &&
+      value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every((n) => isGood("offset", n)))
+    );
+  }
   return key === "priority" ? PRIORITIES.includes(value as Priority) : isText(value, 256);
 }
 

@@ -1,0 +1,76 @@
+"""A place in a room's history: how far one has everything.
+
+Messages of one room may come out of order, since what is urgent overtakes; some are missing for good, and some stand
+for others that they have replaced. What counts when one comes back is the highest offset up to which *everything* has
+come: what follows it is asked for, and of that what was here already is not taken twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rtcore.wire.ranges import add, holds
+
+if TYPE_CHECKING:
+    from rtcore.wire.ranges import Ranges
+
+#: Holes that are remembered. Beyond them the oldest one is given up: what was in it will not be asked for.
+HOLES_MAX: Final = 64
+
+
+class Cursor:
+    """How far one has come in one life of one history.
+
+    Attributes:
+        epoch: which life.
+        offset: everything up to here has come, was stood for, or is not for us.
+        ahead: what has come beyond the first hole.
+
+    >>> cursor = Cursor(3, "e")
+    >>> for first, last in [(5, 5), (6, 7), (4, 4), (9, 9)]:
+    ...     cursor.take(first, last)
+    >>> cursor.offset, cursor.ahead, cursor.newest
+    (7, ((9, 9),), 9)
+    """
+
+    __slots__ = ("ahead", "epoch", "offset")
+
+    def __init__(self, offset: int, epoch: str) -> None:
+        self.epoch = epoch
+        self.offset = offset
+        self.ahead: Ranges = ()
+
+    @property
+    def newest(self) -> int:
+        """The highest offset of all."""
+        return self.ahead[-1][1] if self.ahead else self.offset
+
+    def knows(self, offset: int) -> bool:
+        """Say whether this one has come already."""
+        return offset <= self.offset or holds(self.ahead, offset)
+
+    def take(self, first: int, last: int) -> None:
+        """These have come, or were stood for."""
+        if first == self.offset + 1 and not self.ahead and last >= first:  # nearly always
+            self.offset = last
+            return
+        self.ahead = add(self.ahead, max(first, self.offset + 1), last)
+        self._join()
+        if len(self.ahead) > HOLES_MAX:
+            self.reach(self.ahead[0][0] - 1)
+
+    def reach(self, offset: int) -> None:
+        """There is no hole up to here any more, whatever was in it."""
+        self.offset = max(self.offset, offset)
+        self._join()
+
+    def copy(self) -> Cursor:
+        """Return one that stays as this one is now."""
+        other = Cursor(self.offset, self.epoch)
+        other.ahead = self.ahead
+        return other
+
+    def _join(self) -> None:
+        while self.ahead and self.ahead[0][0] <= self.offset + 1:
+            self.offset = max(self.offset, self.ahead[0][1])
+            self.ahead = self.ahead[1:]
