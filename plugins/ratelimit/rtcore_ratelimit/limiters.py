@@ -70,7 +70,8 @@ class SessionLimiter:
         now = self._clock()
         extra = session.extra
         arrival = extra.get(self, now)
-        arrival = max(arrival, now)
+        if arrival < now:  # noqa: PLR1730 - a call of `max` costs 100 ns of 530
+            arrival = now
         arrival += cost * self._interval
         wait: float = arrival - now - self._tolerance
         if wait > _SLACK:
