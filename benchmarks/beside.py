@@ -26,11 +26,17 @@ def everyone(window: int, *, conns: int = 1000) -> Callable[[Target, float], Row
 
 
 def bystander(target: Target, seconds: float) -> Row:
-    """Ping 50 times a second on one session while 10,000 others get broadcasts as quickly as they are flushed."""
-    ping = ["--conns", "1", "--publishers", "1", "--rate", "50", "--publish", target["ping"]]
+    """Ping 50 times a second on one session while 10,000 others get broadcasts as quickly as they are flushed.
+
+    The listeners confirm what they get, as clients do: the server reads that, too. The pinging session gets the
+    broadcasts as well, so its own time marks have a sign of their own: a broadcast takes as long as its flush, and a
+    ping must not.
+    """
+    ping = ["--conns", "1", "--publishers", "1", "--rate", "50", "--publish", target["ping"], "--sign", "^"]
+    acks = ["--ack", target["ack"]] if "ack" in target else []
     with server(target) as (port, _):
         alone = _ping(port, target, ping, seconds)
-        with loading(_listen(port, target, 10_000, seconds + 60)) as listeners:
+        with loading(_listen(port, target, 10_000, seconds + 60, *acks)) as listeners:
             listeners.opened()
             with loading(_broadcast(port, target, 1)) as publisher:
                 publisher.opened()
@@ -45,10 +51,13 @@ def _ping(port: int, target: Target, ping: list[str], seconds: float) -> Row:
         return load.result()
 
 
-def _listen(port: int, target: Target, conns: int, seconds: float) -> list[str]:
+def _listen(port: int, target: Target, conns: int, seconds: float, *more: str) -> list[str]:
     arguments = ["--conns", str(conns), "--idle", "--announce", "--seconds", str(seconds), "--warmup", "1"]
-    call = command(port, {**target, "init": []}, [*arguments, "--settle", "1500"])
-    return [*call, "--raw", "--request", target["stream"]] if "stream" in target else call
+    arguments += ["--settle", "1500", *more]
+    if "stream" in target:
+        arguments += ["--raw", "--request", target["stream"]]
+        target = {**target, "hello": []}
+    return command(port, {**target, "init": []}, arguments)
 
 
 def _broadcast(port: int, target: Target, window: int) -> list[str]:

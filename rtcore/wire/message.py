@@ -102,19 +102,19 @@ class Message:
         """Return the framed bytes for connections of one format; encoded at the first call.
 
         The last format asked for is kept in a slot of its own: nearly every audience has one format, and
-        a dict lookup per receiver costs more than the comparison. The dict is made for the second one.
+        a dict lookup per receiver costs more than the comparison. There is no dict before there are two: it would
+        be as large as the message itself, and windows hold many messages.
         """
         if self._format is form:
             return self._data
         if self._format is None:
-            self._data = form.encode(self)
-            self._format = form
-            return self._data
-        if self._forms is None:
-            self._forms = {self._format: self._data}
-        data = self._forms.get(form)
-        if data is None:
-            data = self._forms[form] = form.encode(self)
+            data = form.encode(self)
+        else:
+            forms = self._forms
+            if forms is None:
+                forms = self._forms = {self._format: self._data}
+            known = forms.get(form)
+            data = forms[form] = form.encode(self) if known is None else known
         self._format, self._data = form, data
         return data
 
