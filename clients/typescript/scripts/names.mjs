@@ -13,15 +13,17 @@ import { readdirSync, readFileSync } from "node:fs";
  * public interface, of the platform or of the wire: `tests/build.test.ts` looks, and runs the client as it was built.
  */
 export const INTERNAL = [
-  ...["abandon", "answered", "arrived", "attached", "attacher", "begin", "beginAnew", "better", "byServer", "confirms"],
-  ...["connection", "deliver", "detach", "discard", "drained", "emit", "failed", "failure", "flush", "heard", "hears"],
-  ...["isMine", "limitBytes", "line", "link", "maxSize", "nextId", "outbox", "passing", "patience", "reach", "refusal"],
-  ...["rejoin", "release", "requests", "resend", "restore", "settle", "stage", "submit", "takeItems", "takeWelcome"],
-  ...["withdraw", "worked"],
+  ...["abandon", "anew", "answered", "around", "arrived", "aside", "attached", "attacher", "begin", "beginAnew"],
+  ...["better", "busy", "byServer", "bytes", "confirms", "connection", "deliver", "detach", "discard", "drained"],
+  ...["emit", "fail", "failed", "failure", "flush", "form", "full", "hear", "heard", "hears", "held", "isMine"],
+  ...["limitBytes", "line", "link", "nextId", "order", "outbox", "passing", "patience", "probe", "reach"],
+  ...["refusal", "rejoin", "release", "requests", "resend", "restore", "rewind", "saw", "settings", "settle"],
+  ...["spend", "stage", "submit", "takeItems", "takeWelcome", "wait", "withdraw", "worked"],
 ];
 
 const LETTERS = "etnisroacldhupmfgbwyvkxjqzSTACLMPDRBIFEONHWUGVJKQXYZ";
-const CLASS = /class (\w+)[^{]*?(?:extends (\w+))?[^{]*\{\n([\s\S]*?)\n\}/g;
+const CLASS = /class (\w+)([\s\S]*?)\{\n([\s\S]*?)\n\}/g;
+const PRIVATE = /\b_[a-z]\w*/g;
 
 /** Return a letter for each private name in the sources under `folder`: another one than the rest of its class has. */
 export function letters(folder) {
@@ -29,22 +31,24 @@ export function letters(folder) {
   const uses = new Map();
   for (const file of readdirSync(folder, { recursive: true })) {
     if (!/\.tsx?$/.test(file)) continue;
-    for (const [, name, base, body] of readFileSync(`${folder}/${file}`, "utf8").matchAll(CLASS)) {
-      const found = body.match(/\b_[a-z]\w*/g) ?? [];
-      classes.set(name, { base, names: new Set(found) });
-      for (const one of found) uses.set(one, (uses.get(one) ?? 0) + 1);
+    const source = readFileSync(`${folder}/${file}`, "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
+    for (const [name] of source.matchAll(PRIVATE)) uses.set(name, (uses.get(name) ?? 0) + 1);
+    for (const [, name, head, body] of source.matchAll(CLASS)) {
+      const bases = [...head.matchAll(/extends (\w+)/g)].map(([, base]) => base);
+      classes.set(name, { bases, names: new Set(body.match(PRIVATE)) });
     }
   }
-  for (const { base, names } of classes.values()) {
-    // Where a base class has private names, a class that extends it may not use their letters.
-    for (const inherited of classes.get(base)?.names ?? []) names.add(inherited);
+  for (const { bases, names } of classes.values()) {
+    // An object of the class has its base's members, too.
+    for (const base of bases) for (const name of classes.get(base)?.names ?? []) names.add(name);
   }
   const letter = {};
-  for (const [one] of [...uses].sort((a, b) => b[1] - a[1])) {
-    const together = [...classes.values()].filter(({ names }) => names.has(one)).flatMap(({ names }) => [...names]);
-    const taken = new Set(together.map((other) => letter[other]));
-    letter[one] = [...LETTERS].find((candidate) => !taken.has(candidate));
-    if (!letter[one]) throw new Error(`no letter is left for ${one}`);
+  for (const [name] of [...uses].sort((a, b) => b[1] - a[1])) {
+    const together = [...classes.values()].filter(({ names }) => names.has(name));
+    if (!together.length) throw new Error(`${name} is no member of a class`);
+    const taken = new Set(together.flatMap(({ names }) => [...names]).map((other) => letter[other]));
+    letter[name] = [...LETTERS].find((one) => !taken.has(one));
+    if (!letter[name]) throw new Error(`no letter is left for ${name}`);
   }
   return letter;
 }

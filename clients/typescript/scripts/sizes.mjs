@@ -78,6 +78,7 @@ export async function sizes() {
     ["long polling, once the first connection stands", later("polling")],
     ["decompression, once it was agreed on", later("inflate")],
     ["with `resume`", later("resume")],
+    ["`@rtcore/client/react`", await beside('export * from "@rtcore/client/react";')],
     ["`@rtcore/client/cbor`", await beside('export * from "@rtcore/client/cbor";')],
 
     ["`rtcore-client.js`: the core and what it loads, in one file", gzipped("dist/rtcore-client.js")],

@@ -25,8 +25,17 @@ export type AnyMessages = Record<string, any>;
 /** A type of the map, a prefix with `*` at its end, or `*`. */
 export type Pattern<M> = (keyof M & string) | `${string}*`;
 
-/** The payload of the messages that a pattern covers. */
-export type PayloadOf<M, P> = P extends keyof M ? M[P] : M[keyof M];
+/** The types that a pattern covers. */
+type Covered<M, P> = P extends keyof M
+  ? P
+  : P extends `${infer Start}*`
+    ? Extract<keyof M, `${Start}${string}`>
+    : never;
+
+/** The messages that a pattern covers; where there are several types, `type` tells them apart. */
+export type MessageOf<M, P> = string extends keyof M
+  ? Message<M[keyof M]>
+  : { [T in Covered<M, P> & string]: Message<T extends keyof M ? M[T] : never, T> }[Covered<M, P> & string];
 
 /** What comes after a type: the payload, which may be left out if the map says so, and options. */
 type Rest<Payload, Options> = undefined extends Payload
@@ -129,8 +138,8 @@ export class RealtimeClient<M extends object = AnyMessages> {
     connector.close();
     this._deaf?.();
     if (state === "connected") await within(this._settings.timing.close, this._sayAll(), () => 0).catch(() => {});
-    await session.end(session.link, new LinkLost("closed", "bye"), true);
     session.outbox.fail(new NotConnected("the client was closed"));
+    await session.end(session.link, new LinkLost("closed", "bye"), true);
     this._endStreams();
     if (state === "connected") this._events.emit("disconnect", "bye");
   }
@@ -192,12 +201,12 @@ export class RealtimeClient<M extends object = AnyMessages> {
    * Call `callback(message)` with each message whose type matches; return how to end that. What it throws, also later,
    * becomes an `error` event.
    */
-  subscribe<P extends Pattern<M>>(pattern: P, callback: (message: Message<PayloadOf<M, P>>) => unknown): () => void {
+  subscribe<P extends Pattern<M>>(pattern: P, callback: (message: MessageOf<M, P>) => unknown): () => void {
     return this._subscriptions.add(pattern, callback);
   }
 
   /** Return the messages that match from now on, for `for await`. Bounded: see `limits.stream`. */
-  messages<P extends Pattern<M> = "*">(pattern: P = "*" as P): MessageStream<Message<PayloadOf<M, P>>> {
+  messages<P extends Pattern<M> = "*">(pattern: P = "*" as P): MessageStream<MessageOf<M, P>> {
     const stream: MessageStream<Message> = new MessageStream<Message>(
       this._settings.limits.stream,
       ({ room }) => this._events.emit("gap", { reason: "buffer_full", n: 1, room }),
@@ -208,7 +217,8 @@ export class RealtimeClient<M extends object = AnyMessages> {
     );
     const unsubscribe = this._subscriptions.add(pattern, (message: Message) => stream.push(message));
     this._streams.add(stream);
-    return stream as MessageStream<Message<PayloadOf<M, P>>>;
+    if (this._connector.state === "closed") stream.end();
+    return stream as unknown as MessageStream<MessageOf<M, P>>;
   }
 
   /** Call `callback(value)` at each event; return how to end that. `ClientEvents` lists them. */
@@ -220,7 +230,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   /** Messages flow. */
   get isConnected(): boolean {
-    return this._connector.state === "connected";
+    return !!this._session.link;
   }
 
   /** Return how things stand now. */
@@ -303,9 +313,9 @@ export class RealtimeClient<M extends object = AnyMessages> {
   }
 
   private async _sayAll(): Promise<void> {
-    const { _session: session } = this;
-    session.outbox.flush();
-    while (session.link && session.outbox.queue.length) await session.outbox.room.wait();
-    await session.link?.flush();
+    const { outbox, link } = this._session;
+    outbox.flush();
+    await Promise.allSettled([...outbox.queue].map((message) => message.wait(DEPARTED)));
+    await link?.flush();
   }
 }

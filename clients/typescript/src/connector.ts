@@ -144,7 +144,7 @@ export class Connector {
     const { maxReconnectAttempts, timing } = this._settings;
     let attempt = 0;
     let first: ConnectionType | undefined;
-    for (;;) {
+    while (!this._isClosed()) {
       const before = this._use();
       const lost = await this._attach(this._chain.order(first)).then(() => this._stay(), asLost);
       const { code, retryAfter = 0 } = lost;
@@ -164,7 +164,6 @@ export class Connector {
           : this._backoff.delay(attempt, retryAfter, delay * 1000),
       );
       if (this._asked) attempt = 0;
-      if (this._isClosed()) return;
     }
   }
 

@@ -5,8 +5,8 @@
 
 export {
   type AnyMessages,
+  type MessageOf,
   type Pattern,
-  type PayloadOf,
   RealtimeClient,
   type RequestOptions,
   type SendOptions,

@@ -70,7 +70,8 @@ export class Heartbeat {
   private _look(at: number): void {
     const { link, heard } = this._session;
     const now = Date.now();
-    if (heard >= at) {
+    // An answer may have come in the millisecond of the ping, and the welcome before it.
+    if (heard > at || this._at === undefined) {
       this._misses = 0;
       this._timer = later(this._interval - this._timeout, () => this.probe());
     } else if (now - at > this._timeout + LATE) this.probe();

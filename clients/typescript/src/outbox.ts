@@ -1,18 +1,17 @@
 /**
  * The outbox: messages from the moment they are sent until the server has confirmed them.
  *
- *     submit → queue, by priority → counted out, into the window → link → confirmed
+ *     submit → (crowd →) queue, by priority → counted out, into the window → link → confirmed
  *
  * Rule: one flush per turn of the loop, in slices: what is urgent can overtake what still waits here. A link that is
- * busy, a full window or the server's pace leaves messages in the queue; a full queue makes senders wait, or refuses them
- * while offline.
+ * busy, a full window or the server's pace leaves messages in the queue. While that is full senders wait in a crowd before
+ * it; when there is no link they are refused.
  */
 
-import { Signal } from "./deferred.js";
 import { QueueFull, RealtimeError, RequestError, UnknownOutcome } from "./errors.js";
 import type { Events } from "./events.js";
 import type { Settings } from "./options.js";
-import { CONFIRMED, DEPARTED, type Outgoing, QUEUED } from "./outgoing.js";
+import { ANSWERED, CONFIRMED, DEPARTED, type Outgoing, QUEUED } from "./outgoing.js";
 import { Pace } from "./pace.js";
 import { PriorityMessageQueue } from "./queue.js";
 import type { Requests } from "./requests.js";
@@ -30,8 +29,7 @@ const UNLIMITED = 1e9;
 /** What is on its way to the server. */
 export class Outbox {
   readonly queue: PriorityMessageQueue<Outgoing>;
-  /** Something has left the queue, or the link is gone. */
-  readonly room = new Signal();
+  private readonly _crowd = new PriorityMessageQueue<Outgoing>(Number.POSITIVE_INFINITY);
   /** Messages, ever. */
   sent = 0;
   confirmed = 0;
@@ -72,10 +70,17 @@ export class Outbox {
   /**
    * Let a message wait for its turn, which is this one of the loop if it can be.
    *
-   * @throws QueueFull: nothing that waits is less urgent.
+   * @throws QueueFull: there is no link, and nothing that waits is less urgent.
    */
   submit(message: Outgoing): void {
-    this.queue.enqueue(message);
+    // Who comes later does not overtake who waits already.
+    if (this._crowd.length && message.priority !== "critical") return this._crowd.enqueue(message);
+    try {
+      this.queue.enqueue(message);
+    } catch (error) {
+      if (!this._link || !(error instanceof QueueFull)) throw error;
+      return this._crowd.enqueue(message);
+    }
     if (!this._link || this._soon) return;
     if (this._batch === 1 || message.priority === "critical" || this.queue.length >= this._batch) {
       this._soon = true;
@@ -88,8 +93,9 @@ export class Outbox {
   /** Its sender gives up. A message that is still queued is never sent. */
   withdraw(message: Outgoing, error: Error): void {
     message.fail(error);
+    this._crowd.remove(message);
     this.queue.remove(message);
-    this.room.wake();
+    this._refill();
   }
 
   // -- out ----------------------------------------------------------------------------------------------------------
@@ -98,12 +104,12 @@ export class Outbox {
   flush(): void {
     this._stopTimers();
     const { _line: line, queue } = this;
-    const waiting = queue.length;
     while (this._link && !this._link.busy) {
       const place = line.window.sent;
       const items: Data[] = [];
       for (let size = 0; queue.length && !line.full && size < SLICE && !this._mustWait(); ) {
         const message = queue.dequeue() as Outgoing;
+        this._refill();
         try {
           items.push(this.form(message, this._link.codec));
         } catch (error) {
@@ -120,7 +126,6 @@ export class Outbox {
       this.sent += items.length;
       this._link.send(items, place);
     }
-    if (queue.length < waiting) this.room.wake();
   }
 
   /** The server has received so many messages. False if that cannot be. */
@@ -160,12 +165,12 @@ export class Outbox {
     link.send(items, this._line.window.sent - items.length);
   }
 
-  /** The link is gone: senders go on, and what they sent stays queued. */
+  /** The link is gone: senders go on, and what they sent stays queued, as far as there is room. */
   end(): void {
     this._link = undefined;
     this._stopTimers();
+    for (let message = this._crowd.dequeue(); message; message = this._crowd.dequeue()) this._requeue(message);
     for (const message of this.queue) message.release(DEPARTED);
-    this.room.wake();
   }
 
   /** The session that carried these is gone. What may run twice is sent again; of the rest nobody knows. */
@@ -173,29 +178,40 @@ export class Outbox {
     const untold: Outgoing[] = [];
     // A confirmed request whose reply will never come is as unknown as what was never confirmed.
     for (const message of new Set([...unknown, ...this._requests])) {
-      if (message.stage === QUEUED) continue;
+      // Not sent yet, or answered, which says more than a confirmation.
+      if (message.stage === QUEUED || message.stage === ANSWERED) continue;
       if (!message.idempotent || message.failure) {
         if (!message.fail(new UnknownOutcome([message]))) untold.push(message);
         continue;
       }
       message.stage = QUEUED;
-      try {
-        this.queue.enqueue(message);
-      } catch (error) {
-        this._tell(message, error as RealtimeError);
-      }
+      this._requeue(message);
     }
     if (untold.length) this._events.emit("error", new UnknownOutcome(untold));
   }
 
   /** The client ends: nothing that waits will come to pass. */
   fail(error: RealtimeError): void {
-    for (const message of [...this._line.window.reset(), ...this.queue, ...this._requests]) message.fail(error);
-    while (this.queue.dequeue());
-    this.room.wake();
+    const { _crowd: crowd, queue } = this;
+    for (const message of [...this._line.window.reset(), ...crowd, ...queue, ...this._requests]) message.fail(error);
+    while (crowd.dequeue() ?? queue.dequeue());
   }
 
   // -- inside -------------------------------------------------------------------------------------------------------
+
+  /** Who waits for room in the queue gets it. */
+  private _refill(): void {
+    const { _crowd: crowd, queue } = this;
+    while (crowd.length && queue.length < queue.maxSize) queue.enqueue(crowd.dequeue() as Outgoing);
+  }
+
+  private _requeue(message: Outgoing): void {
+    try {
+      this.queue.enqueue(message);
+    } catch (error) {
+      this._tell(message, error as RealtimeError);
+    }
+  }
 
   /** Tell whoever waits for a message that it failed; everybody, if nobody waits. */
   private _tell(message: Outgoing, error: RealtimeError): void {

@@ -27,7 +27,9 @@ export class Pace {
   /** Return how long until a message may go; 0 for now. */
   wait(): number {
     const tolerance = (Math.max(1, this.burst * SHARE) - 1) * this._interval;
-    return Math.max(0, this._next - performance.now() - tolerance);
+    const wait = this._next - performance.now() - tolerance;
+    // What is left of a rounding is no time.
+    return wait > 1e-6 ? wait : 0;
   }
 
   /** So many messages went. */

@@ -1,7 +1,7 @@
 /** Senders: what a `send` or `request` goes through until its message is on the wire, and how it gives up. */
 
 import type { Connector } from "./connector.js";
-import { NotConnected, QueueFull, TimeoutError } from "./errors.js";
+import { NotConnected, TimeoutError } from "./errors.js";
 import { DEPARTED, type Outgoing } from "./outgoing.js";
 import type { Session } from "./session.js";
 import { later } from "./timers.js";
@@ -27,20 +27,9 @@ export async function dispatch(
     outbox.withdraw(message, error);
   };
   const abort = () => giveUp(signal?.reason || new Error("aborted"));
-  /** False if there is no room, and waiting will help. */
-  const submit = () => {
-    const { state } = connector;
-    if (["idle", "stopped", "closed"].includes(state)) throw new NotConnected(`the client is ${state}`);
-    try {
-      outbox.submit(message);
-      return true;
-    } catch (error) {
-      if (!(error instanceof QueueFull) || !session.link) throw error;
-      return false;
-    }
-  };
-
-  outbox.form(message, session.link?.codec ?? connector.attacher.codec);
+  const { state, attacher } = connector;
+  if (["idle", "stopped", "closed"].includes(state)) throw new NotConnected(`the client is ${state}`);
+  outbox.form(message, session.link?.codec ?? attacher.codec);
   const timer = later(timeout, () => {
     const what = message.stage ? "it was sent and may have run" : "it was not sent";
     giveUp(new TimeoutError(`${message.type}: nothing within ${timeout} ms; ${what}`));
@@ -49,7 +38,7 @@ export async function dispatch(
   if (isRequest) requests.add(message);
   try {
     if (signal?.aborted) abort();
-    while (!message.failure && !submit()) await outbox.room.wait();
+    else outbox.submit(message);
     if (stage > DEPARTED || message.failure || session.link) return await message.wait(stage);
   } finally {
     clearTimeout(timer);

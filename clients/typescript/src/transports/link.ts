@@ -33,7 +33,7 @@ export class LinkLost {
   /** Make one of what the server said: the fields of a `close` or of a refusal. */
   static byServer(fields: Readonly<Record<string, unknown>>): LinkLost {
     const [code, reason, facts] = said(fields);
-    const details = { ...facts.details, attach: fields.attach };
+    const details = "attach" in fields ? { ...facts.details, attach: fields.attach } : facts.details;
     const refusal = new Refused(code, reason, { ...facts, details }, Number(fields.number) || 0);
     return new LinkLost(refusal.reason, refusal.code, refusal);
   }

@@ -55,7 +55,9 @@ export class WebSocketLink implements Link {
       this._socket = undefined;
       // A number of ours is obeyed, also one that this version does not know; its reason is the name.
       lost(
-        code < 4000 ? new LinkLost(`closed with ${code} ${reason}`) : LinkLost.byServer({ code: reason, number: code }),
+        code < 4000
+          ? new LinkLost(`closed with ${code} ${reason}`.trim())
+          : LinkLost.byServer({ code: reason, number: code }),
       );
     };
     // A close follows, and says as much.

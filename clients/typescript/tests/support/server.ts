@@ -4,9 +4,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket, connect as tcp } from "node:net";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 
-const PROGRAM = fileURLToPath(new URL("../../../../.venv/bin/rtcore", import.meta.url));
+// From the package's folder, where every tool is run: what a module is called says nothing where a page is played.
+const PROGRAM = resolve("../../.venv/bin/rtcore");
 
 /** `rtcore serve` with every plugin but those for people. Options are as on the command line. */
 export class RealServer {
@@ -62,6 +63,8 @@ export class Network {
   /** Bytes of a new connection, both ways together, after which it is cut. */
   cutAfter: (() => number) | undefined;
   cuts = 0;
+  /** Paths that were asked for, each first on its connection. */
+  readonly seen: string[] = [];
   private readonly sockets = new Set<Socket>();
   private readonly server: Server;
 
@@ -92,6 +95,7 @@ export class Network {
   private carry(near: Socket): void {
     near.once("data", (first) => {
       const path = /^\w+ ([^ ?]+)/.exec(first.toString("latin1"))?.[1] ?? "";
+      this.seen.push(path);
       if (this.blocked.has(path))
         return near.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       if (this.hanging.has(path)) return undefined;
