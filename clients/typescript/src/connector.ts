@@ -122,6 +122,8 @@ export class Connector {
   /** The session's link has ended. */
   lost(lost: LinkLost): void {
     this._loss = lost;
+    // What was asked for while there was a link is no reason to be quick now.
+    this._asked = false;
     // The server ends the old link when it takes the new one's hello: its welcome is on the way.
     if (this._climbing && !this._isOurs(lost.refusal)) this.attacher.abort();
     this._wake();
@@ -145,6 +147,7 @@ export class Connector {
     let attempt = 0;
     let first: ConnectionType | undefined;
     while (!this._isClosed()) {
+      this._asked = false;
       const before = this._use();
       const lost = await this._attach(this._chain.order(first)).then(() => this._stay(), asLost);
       const { code, retryAfter = 0 } = lost;
@@ -157,12 +160,10 @@ export class Connector {
       const limit = Math.max(maxReconnectAttempts, attempts);
       const suspend = attempt > limit;
       if (suspend) this._suspend(limit, lost);
-      this._asked = false;
-      await this._until(
-        suspend
-          ? this._backoff.around(Math.max(timing.suspendedDelay, retryAfter))
-          : this._backoff.delay(attempt, retryAfter, delay * 1000),
-      );
+      const pause = suspend
+        ? this._backoff.around(Math.max(timing.suspendedDelay, retryAfter))
+        : this._backoff.delay(attempt, retryAfter, delay * 1000);
+      if (!this._asked) await this._until(pause);
       if (this._asked) attempt = 0;
     }
   }

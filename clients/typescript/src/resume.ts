@@ -17,6 +17,8 @@ export interface Parked extends Credentials {
 
 /** Keeps a client's session in a store while no page has it. */
 export class Keeper {
+  private _isParked = false;
+
   constructor(
     private readonly _store: KeyStore,
     private readonly _key: string,
@@ -29,6 +31,7 @@ export class Keeper {
     const { session, secret, attach } = this._line;
     if (session === undefined || secret === undefined) return;
     const parked: Parked = { session, secret, attach, rooms: this._rooms.names, frozen };
+    this._isParked = true;
     try {
       this._store.setItem(this._key, JSON.stringify(parked));
     } catch {
@@ -36,9 +39,11 @@ export class Keeper {
     }
   }
 
-  /** The page begins, or comes back: take out what is this client's. */
+  /** The page begins, or comes back, which a browser may say twice: take out what is this client's. */
   unpark(): void {
     const line = this._line;
+    if (line.session !== undefined && !this._isParked) return;
+    this._isParked = false;
     const parked = this._take();
     if (line.session === undefined) {
       if (!parked) return;

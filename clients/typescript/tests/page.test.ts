@@ -59,6 +59,26 @@ describe("the network", () => {
     await client.close();
   });
 
+  it("comes back while an attempt hangs: the next one does not wait", async () => {
+    const client = await network.connected({ timing: { open: 5000 } });
+    network.last.drop();
+    await pass(1000);
+    happens("online");
+    await pass(5000);
+    expect(network.sockets).toHaveLength(3);
+    await client.close();
+  });
+
+  it("that came back while there was a link is no reason to be quick after a later loss", async () => {
+    const client = await network.connected();
+    happens("online");
+    happens("visibilitychange");
+    network.last.drop();
+    await pass(999);
+    expect(network.sockets).toHaveLength(1);
+    await client.close();
+  });
+
   it("is no concern of a page that is hidden", async () => {
     const client = await network.connected({ maxReconnectAttempts: 0 });
     network.last.drop();
@@ -128,6 +148,18 @@ describe("a page that goes", () => {
     network.last.welcome();
     await settled();
     expect([network.last.hello.session, client.isConnected]).toEqual(["s1", true]);
+    await client.close();
+  });
+
+  it("comes back into its session, though the browser says twice that it does", async () => {
+    const client = await resuming();
+    happens("pagehide", { persisted: true });
+    happens("freeze");
+    happens("resume");
+    happens("pageshow", { persisted: true });
+    await settled();
+    network.last.open();
+    expect(network.last.hello).toMatchObject({ session: "s1", received: 0 });
     await client.close();
   });
 

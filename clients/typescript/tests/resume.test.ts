@@ -110,6 +110,14 @@ describe("a page that comes back", () => {
   });
 });
 
+it("a page that is told twice that it comes back, has come back once", () => {
+  const one = living(memoryStore());
+  one.keeper.park(false);
+  one.keeper.unpark();
+  one.keeper.unpark();
+  expect(one.line.session).toBe("s1");
+});
+
 describe("a store", () => {
   it.each(["", "{", "null", "7", "{}", '{"session":1,"secret":"x"}'])("that holds %j holds nothing", (text) => {
     const next = page(memoryStore({ key: text }));

@@ -253,14 +253,19 @@ describe("attach", () => {
     }
   });
 
-  it("asks for the token before each attach", async () => {
-    let asked = 0;
-    const client = make({ authentication: { token: async () => `token-${++asked}` } });
+  it.each(TRANSPORTS)("asks for another token when the last one has expired, over %s", async (type) => {
+    const guarded = await RealServer.program("tokens.py");
+    const tokens: number[] = [];
+    const token = async () => `ann:${tokens[tokens.push(Date.now() / 1000 + 0.5) - 1]}`;
+    const client = make({ ...only(type), url: guarded.url, authentication: { token } });
     await client.connect();
-    const back = new Promise((resolve) => client.on("reconnect", resolve));
-    proxy.cut();
-    await back;
-    expect(asked).toBeGreaterThanOrEqual(2);
+    const { sessionId } = client.getConnectionInfo();
+    await until(() => tokens.length >= 3);
+    expect(await client.request("echo", "still there")).toBe("still there");
+    expect(client.getConnectionInfo()).toMatchObject({ sessionId, resumed: true });
+    expect(client.errors).toEqual([]);
+    await client.close();
+    await guarded.kill();
   });
 
   it("resumes from a store after a reload, and a copy that comes too late does not steal it", async () => {

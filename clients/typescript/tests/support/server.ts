@@ -7,9 +7,9 @@ import { type AddressInfo, createServer, type Server, type Socket, connect as tc
 import { resolve } from "node:path";
 
 // From the package's folder, where every tool is run: what a module is called says nothing where a page is played.
-const PROGRAM = resolve("../../.venv/bin/rtcore");
+const BIN = resolve("../../.venv/bin");
 
-/** `rtcore serve` with every plugin but those for people. Options are as on the command line. */
+/** A server in a process of its own. */
 export class RealServer {
   private constructor(
     private readonly process: ChildProcess,
@@ -17,23 +17,33 @@ export class RealServer {
     private readonly options: readonly string[],
   ) {}
 
+  /** `rtcore serve` with every plugin but those for people. Options are as on the command line. */
   static async start(port = 0, ...options: string[]): Promise<RealServer> {
-    if (!existsSync(PROGRAM)) throw new Error("no rtcore in .venv: `make install` comes first");
     const quiet = ["disabled=otel,playground", "rate_limit_per_second=0", "drain_time=0.2"];
     const sets = [...quiet, ...options].flatMap((option) => ["--set", option]);
-    const child = spawn(PROGRAM, ["serve", "--port", String(port), ...sets]);
+    return RealServer.run("rtcore", ["serve", "--port", String(port), ...sets], options);
+  }
+
+  /** A program of `tests/support`. */
+  static program(name: string): Promise<RealServer> {
+    return RealServer.run("python", [resolve("tests/support", name)]);
+  }
+
+  private static async run(name: string, args: string[], options: string[] = []): Promise<RealServer> {
+    if (!existsSync(`${BIN}/${name}`)) throw new Error(`no ${name} in .venv: \`make install\` comes first`);
+    const child = spawn(`${BIN}/${name}`, args);
     let said = "";
-    const found = await new Promise<number>((resolve, reject) => {
+    const port = await new Promise<number>((done, failed) => {
       const hear = (data: Buffer) => {
         said += data;
         const ready = /ready at http:\/\/[\d.]+:(\d+)/.exec(said);
-        if (ready) resolve(Number(ready[1]));
+        if (ready) done(Number(ready[1]));
       };
       child.stdout.on("data", hear);
       child.stderr.on("data", hear);
-      child.on("exit", () => reject(new Error(said)));
+      child.on("exit", () => failed(new Error(said)));
     });
-    return new RealServer(child, found, options);
+    return new RealServer(child, port, options);
   }
 
   get url(): string {
