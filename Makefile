@@ -11,7 +11,7 @@ PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml clients/*/pyproje
 # A Node that tools/node.sh had to install is in .venv.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 TS := clients/typescript
-TS_SOURCES := $(shell find $(TS)/src -type f) $(TS)/scripts/build.mjs $(TS)/tsconfig.json $(TS)/tsconfig.build.json
+TS_SOURCES := $(shell find $(TS)/src -type f) $(wildcard $(TS)/scripts/*.mjs) $(TS)/package.json $(TS)/tsconfig.json $(TS)/tsconfig.build.json
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-browser client-ts test-ts system lint format types docs pictures bench soak autobahn constraints clean
@@ -39,8 +39,8 @@ test-browser: install system client-ts ## only the tests that drive a browser
 
 client-ts: $(TS)/dist/rtcore-client.js ## the TypeScript client, built; needs Node 20.10 or newer
 
-test-ts: install client-ts ## only the tests of the TypeScript client: lint, types, units, a real server
-	cd $(TS) && npm run --silent lint && npm run --silent types && npm run --silent test
+test-ts: install client-ts ## only the tests of the TypeScript client: lint, types, size, units, a real server
+	cd $(TS) && npm run --silent lint && npm run --silent types && npm run --silent sizes && npm run --silent test
 
 $(TS)/node_modules/.installed: $(TS)/package.json | .venv/.installed
 	@tools/node.sh

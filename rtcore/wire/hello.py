@@ -92,7 +92,7 @@ class Hello:
         }
         if ("session" in given) != ("secret" in given):
             raise BadControlError("hello: `session` and `secret` come together or not at all")
-        for key in ("attach", "nonce"):
+        for key in ("nonce", "attach"):
             if key not in given:
                 raise BadControlError(f"hello: `{key}` is missing")
         if len(given["nonce"]) < NONCE_MIN:

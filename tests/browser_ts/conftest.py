@@ -17,7 +17,8 @@ from tests.browser_ts.server import Server
 from tests.end_to_end.proxy import Proxy
 
 HERE = Path(__file__).parent
-BUNDLE = HERE.parents[1] / "clients/typescript/dist/rtcore-client.js"
+DIST = HERE.parents[1] / "clients/typescript/dist"
+BUNDLE = DIST / "rtcore-client.js"
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -46,7 +47,12 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
     if not BUNDLE.is_file():
         pytest.fail("the TypeScript client is not built; `make client-ts` builds it", pytrace=False)
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        running = await playwright.chromium.launch(
+            executable_path=chromium,
+            args=FLAGS,
+            # As people have it: a page that is left is put away, and may come back as it was.
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
         yield running
         await running.close()
 
@@ -78,8 +84,14 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     async def bundle(route: Route) -> None:
         await route.fulfill(path=BUNDLE, content_type="text/javascript")
 
+    async def part(route: Route) -> None:
+        await route.fulfill(
+            path=DIST / "esm" / route.request.url.rpartition("/")[2], content_type="text/javascript"
+        )
+
     await made.route("**/page*", page)
     await made.route("**/rtcore-client.js", bundle)
+    await made.route("**/esm/*", part)
     yield made
     await made.close()
 
@@ -88,9 +100,11 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 async def visit(context: BrowserContext, network: Proxy) -> Visit:
     """Open a page; with options, start its client. No page may fail unheard."""
 
-    async def opened(options: dict[str, Any] | None = None, *, through: Proxy = network) -> Page:
+    async def opened(
+        options: dict[str, Any] | None = None, *, through: Proxy = network, leaf: str = "page"
+    ) -> Page:
         page = await context.new_page()
-        await page.goto(f"http://127.0.0.1:{through.port}/page")
+        await page.goto(f"http://127.0.0.1:{through.port}/{leaf}")
         await page.wait_for_function("window.ready")
         if options is not None:
             await page.evaluate("options => start(options)", options)

@@ -1,37 +1,65 @@
 /**
  * The build: `dist/esm` (split, so that what is rarely needed is loaded when it is), `dist/cjs`, types for both, and
  * `dist/rtcore-client.js`, everything of the main entry in one ESM file for pages without a bundler.
+ *
+ * Each entry of `exports` in package.json is a file in `src`.
  */
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { INTERNAL, letters } from "./names.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
+
+const { exports, peerDependencies = {} } = JSON.parse(readFileSync("package.json", "utf8"));
+const entries = Object.values(exports)
+  .map((entry) => /^\.\/dist\/esm\/(.+)\.js$/.exec(entry.import?.default)?.[1])
+  .filter(Boolean)
+  .map((name) => [`src/${name}.ts`, `src/${name}.tsx`].find((file) => existsSync(file)));
 
 const common = {
   bundle: true,
   target: "es2022",
   minify: true,
-  // What begins with an underscore is nobody else's business, so it may have any name.
-  mangleProps: /^_[a-z]/,
+  mangleProps: new RegExp(`^(_[a-z].*|${INTERNAL.join("|")})$`),
+  mangleCache: letters("src"),
+  // That no module has side effects is said to other bundlers. This one is to keep what every entry needs in one chunk.
+  ignoreAnnotations: true,
+  external: Object.keys(peerDependencies),
   legalComments: "none",
   logLevel: "warning",
 };
-const entryPoints = ["src/index.ts", "src/cbor.ts"];
 
 rmSync("dist", { recursive: true, force: true });
-await build({ ...common, entryPoints, format: "esm", splitting: true, outdir: "dist/esm", sourcemap: true });
-await build({ ...common, entryPoints, format: "cjs", outdir: "dist/cjs", sourcemap: true });
 await build({
   ...common,
-  entryPoints: ["src/index.ts"],
+  // Files of their own, so that an application without them does not load them.
+  entryPoints: [...entries, "src/builder.ts", "src/presets.ts"],
   format: "esm",
-  outfile: "dist/rtcore-client.js",
-  splitting: false,
+  splitting: true,
+  outdir: "dist/esm",
+  sourcemap: true,
 });
+await build({
+  ...common,
+  // Nothing is split here, and two copies of a class would be two classes: who needs the core requires it.
+  entryPoints: [...entries, "src/core.ts"],
+  plugins: [
+    {
+      name: "one core",
+      setup({ onResolve }) {
+        onResolve({ filter: /\/core\.js$/ }, () => ({ path: "./core.js", external: true }));
+      },
+    },
+  ],
+  format: "cjs",
+  outdir: "dist/cjs",
+  sourcemap: true,
+});
+await build({ ...common, entryPoints: ["src/index.ts"], format: "esm", outfile: "dist/rtcore-client.js" });
 
 const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
 execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });

@@ -1,51 +1,99 @@
 /**
- * What a page downloads: minified and gzipped bytes of each part of `dist/esm`, and of the one-file bundle.
+ * What an application downloads: minified and gzipped bytes, as esbuild bundles it from `dist/esm`.
  *
  * `node scripts/sizes.mjs` prints the table of docs/client-typescript.md and fails when the core is over its limit.
  */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 
-/** Bytes, minified and gzipped. */
+/** Bytes, minified and gzipped, of what `import { RealtimeClient } from "@rtcore/client"` loads at once. */
 export const LIMIT = 12 * 1024;
 
-const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+const root = fileURLToPath(new URL("..", import.meta.url));
 
-const gzipped = (names) =>
-  names.reduce((sum, name) => sum + gzipSync(readFileSync(dist + name), { level: 9 }).length, 0);
+/** Bundle a program; return its files by name, each with its bytes and what it imports. */
+async function bundle(contents) {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents, resolveDir: root, sourcefile: "app.js" },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    outdir: "/",
+    absWorkingDir: "/",
+    external: ["react"],
+    metafile: true,
+    write: false,
+    logLevel: "error",
+  });
+  return new Map(
+    Object.entries(metafile.outputs).map(([name, { imports, entryPoint }]) => {
+      const { contents } = outputFiles.find(({ path }) => path === `/${name}`);
+      return [name, { bytes: gzipSync(contents, { level: 9 }).length, imports, isApp: entryPoint?.endsWith("app.js") }];
+    }),
+  );
+}
 
-/** Return the files that an entry loads at once: itself and what it imports statically. */
-function closure(entry, found = new Set()) {
-  if (found.has(entry)) return found;
-  found.add(entry);
-  const source = readFileSync(`${dist}esm/${entry}`, "utf8");
-  // `from"./chunk.js"` and `import"./chunk.js"`; a dynamic `import("./x.js")` has a parenthesis.
-  for (const [, name] of source.matchAll(/(?:from|import)\s*"\.\/([\w.-]+\.js)"/g)) closure(name, found);
+/** Return the names of a file and of what it needs at once. */
+function closure(files, name, found = new Set()) {
+  if (found.has(name) || !files.has(name)) return found;
+  found.add(name);
+  for (const { kind, path } of files.get(name).imports) if (kind === "import-statement") closure(files, path, found);
   return found;
 }
 
-/** Return `[what, bytes]` for each part. */
-export function sizes() {
-  const files = readdirSync(`${dist}esm`).filter((name) => name.endsWith(".js"));
-  const core = closure("index.js");
-  const extra = (entry) => [...closure(entry)].filter((name) => !core.has(name)).map((name) => `esm/${name}`);
-  const lazy = (part) => files.filter((name) => name.startsWith(`${part}-`)).flatMap((name) => extra(name));
+const sum = (files, names) => [...names].reduce((bytes, name) => bytes + files.get(name).bytes, 0);
+const app = (files) => [...files.keys()].find((name) => files.get(name).isApp);
+
+/** Return the bytes that a program loads at once. */
+async function atOnce(contents) {
+  const files = await bundle(contents);
+  return sum(files, closure(files, app(files)));
+}
+
+const CLIENT = 'export { RealtimeClient } from "@rtcore/client";';
+
+/** Return `[what, bytes]` for each part; the first is the core. */
+export async function sizes() {
+  const files = await bundle(CLIENT);
+  const core = closure(files, app(files));
+  // What it loads later, without what is there already.
+  const later = (part) => {
+    const name = [...files.keys()].find((one) => one.startsWith(`${part}-`));
+    return sum(
+      files,
+      [...closure(files, name)].filter((one) => !core.has(one)),
+    );
+  };
+  const bytes = sum(files, core);
+  const beside = async (more) => (await atOnce(CLIENT + more)) - bytes;
   return [
-    ["core: `@rtcore/client`, WebSocket, JSON", gzipped([...core].map((name) => `esm/${name}`))],
-    ["SSE, when it is used", gzipped([...new Set(lazy("sse"))])],
-    ["long polling, when it is used", gzipped([...new Set(lazy("polling"))])],
-    ["compressed frames, when the first one comes", gzipped(lazy("inflate"))],
-    ["`@rtcore/client/cbor`", gzipped(extra("cbor.js"))],
-    ["`rtcore-client.js`: core, SSE, polling and decompression in one file", gzipped(["rtcore-client.js"])],
+    ["`RealtimeClient` of `@rtcore/client`: the core, with WebSocket and JSON", bytes],
+    ["all of `@rtcore/client`", await atOnce('export * from "@rtcore/client";')],
+    ["SSE, once the first connection stands", later("sse")],
+    ["long polling, once the first connection stands", later("polling")],
+    ["decompression, once it was agreed on", later("inflate")],
+    ["with `resume`", later("resume")],
+    ["`@rtcore/client/react`", await beside('export * from "@rtcore/client/react";')],
+    ["`@rtcore/client/cbor`", await beside('export * from "@rtcore/client/cbor";')],
+
+    ["`rtcore-client.js`: the core and what it loads, in one file", gzipped("dist/rtcore-client.js")],
   ];
 }
 
+function gzipped(name) {
+  return gzipSync(readFileSync(root + name), { level: 9 }).length;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const table = await sizes();
   console.log("| part | bytes, minified and gzipped |\n|---|---:|");
-  for (const [what, bytes] of sizes()) console.log(`| ${what} | ${bytes} |`);
-  const [, core] = sizes()[0];
+  for (const [what, bytes] of table) console.log(`| ${what} | ${bytes.toLocaleString("en")} |`);
+  const [[, core]] = table;
   if (core > LIMIT) {
     console.error(`the core has ${core} bytes; ${LIMIT} are allowed`);
     process.exitCode = 1;

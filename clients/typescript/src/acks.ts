@@ -6,6 +6,7 @@
  */
 
 import type { Session } from "./session.js";
+import { later, type Timer } from "./timers.js";
 import type { Welcome } from "./wire/hello.js";
 
 const BYTES = 64 * 1024;
@@ -19,7 +20,7 @@ export class Acks {
   private _every = WINDOW >> 2;
   private _acked = 0;
   private _bytes = 0;
-  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _timer: Timer;
 
   constructor(private readonly _session: Session) {}
 
@@ -35,7 +36,7 @@ export class Acks {
     if (received === this._acked) return;
     this._bytes += size;
     if (received - this._acked >= this._every || this._bytes >= BYTES) this._write();
-    else this._timer ??= setTimeout(() => this._write(), AFTER);
+    else this._timer ??= later(AFTER, () => this._write());
   }
 
   /** The link is gone. */

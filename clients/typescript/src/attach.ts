@@ -5,15 +5,21 @@
  */
 
 import { Deferred } from "./deferred.js";
-import { compressors, Inbound } from "./inbound.js";
+import { compressors, inbound, prefetchInflate } from "./inbound.js";
 import type { ConnectionType, Settings } from "./options.js";
 import type { Session } from "./session.js";
+import { within } from "./timers.js";
 import { asLost, type Context, type Link, LinkLost } from "./transports/link.js";
-import { WebSocketLink } from "./transports/websocket.js";
+import { make } from "./transports/make.js";
 import { type Codec, type Data, JSON_CODEC } from "./wire/format.js";
 import { parseWelcome, type Welcome } from "./wire/hello.js";
-import type { HelloOptions } from "./wire/line.js";
 import { Control } from "./wire/message.js";
+
+/** One attach that is under way. */
+interface Attempt {
+  link?: Link;
+  done: Deferred<void>;
+}
 
 /** Knows how to bring a session to a link of some type. */
 export class Attacher {
@@ -22,7 +28,7 @@ export class Attacher {
   /** Asked for. */
   codec: Codec;
   private readonly _compress: string[];
-  private _open: { link?: Link; done: Deferred<void> } | undefined;
+  private _open: Attempt | undefined;
 
   /** @param _adopt called with the link that the session has moved to and the one that it has left, if there was one. */
   constructor(
@@ -40,31 +46,20 @@ export class Attacher {
    * @throws LinkLost: it could not be; a link that was opened is closed again.
    */
   async attach(type: ConnectionType): Promise<void> {
-    const { timing } = this._settings;
-    const attempt: { link?: Link; done: Deferred<void> } = { done: new Deferred<void>() };
-    this._open = attempt;
-    const late = new LinkLost("NETWORK_ERROR", `no welcome within ${timing.open} ms`);
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const attempt: Attempt = (this._open = { done: new Deferred<void>() });
     try {
-      const token = await this._token();
-      const link = await this._make(type, attempt.done);
-      if (this._open === attempt) {
-        attempt.link = link;
-        timer = setTimeout(() => attempt.done.reject(late), timing.open);
-        link.open(() => this._hello(link, token));
-      }
-      await attempt.done.promise;
+      await Promise.race([attempt.done.promise, this._begin(type, attempt)]);
     } catch (error) {
-      if (attempt.link) {
-        this._session.line.detach(attempt.link);
-        void attempt.link.close();
+      const { link } = attempt;
+      if (link) {
+        this._session.line.detach(link);
+        void link.close();
       }
       const lost = asLost(error);
       if (lost.code !== "unsupported_codec" || this.codec === JSON_CODEC) throw lost;
       this.codec = JSON_CODEC;
       await this.attach(type);
     } finally {
-      clearTimeout(timer);
       if (this._open === attempt) this._open = undefined;
     }
   }
@@ -73,7 +68,15 @@ export class Attacher {
   abort(): void {
     const open = this._open;
     this._open = undefined;
-    open?.done.reject(new LinkLost("NETWORK_ERROR", "given up"));
+    open?.done.reject(new LinkLost("given up"));
+  }
+
+  private async _begin(type: ConnectionType, attempt: Attempt): Promise<void> {
+    const { request, open } = this._settings.timing;
+    const limited = <T>(what: string, time: number, work: Promise<T>) =>
+      within(time, work, () => new LinkLost(`no ${what} within ${time} ms`));
+    const token = await limited("token", request, this._token());
+    await limited("welcome", open, this._greet(type, attempt, token));
   }
 
   private async _token(): Promise<string | undefined> {
@@ -81,88 +84,82 @@ export class Attacher {
     try {
       return typeof token === "function" ? await token() : token;
     } catch (error) {
-      throw new LinkLost("NETWORK_ERROR", `the token could not be had: ${error}`);
+      throw new LinkLost(`the token could not be had: ${error}`);
     }
   }
 
-  private async _make(type: ConnectionType, done: Deferred<void>): Promise<Link> {
+  private async _greet(type: ConnectionType, attempt: Attempt, token: string | undefined): Promise<void> {
+    const { clientId: client, enableBatching } = this._settings;
+    const { line } = this._session;
+    const link = await make(type, (link) => this._context(link, attempt.done));
+    if (this._open === attempt) {
+      attempt.link = link;
+      const options = {
+        forget: this.forget,
+        token,
+        client,
+        compress: this._compress.length ? this._compress : undefined,
+        batch: enableBatching || undefined,
+      };
+      link.open(() => link.codec.control("hello", { ...line.hello(link, options) }));
+    }
+    await attempt.done.promise;
+  }
+
+  private _context(link: () => Link, done: Deferred<void>): Context {
     const session = this._session;
+    const { line } = session;
     let welcomed = false;
-    const lose = (error: unknown) => {
-      const lost = asLost(error);
-      if (!welcomed) done.reject(lost);
-      else if (session.lose(link, lost)) void link.close();
+    const heard = () => {
+      if (line.hears(link())) session.heard = Date.now();
     };
+    const lost = (why: unknown) => (welcomed ? void session.end(link(), why) : done.reject(why));
     const take = (frame: Data) => {
-      if (welcomed) return session.hear(link, frame);
+      heard();
+      if (welcomed) return session.hear(link(), frame);
       try {
-        this._first(link, frame);
+        this._first(link(), frame);
         welcomed = true;
         done.resolve();
       } catch (error) {
         done.reject(error);
       }
     };
-    const inbound = new Inbound(
-      (frame) => {
-        if (session.line.hears(link)) session.heard = Date.now();
-        take(frame);
-      },
-      lose,
-      this._settings.limits.frame,
-      this._compress.length > 0,
-    );
-    const context: Context = {
+    return {
       settings: this._settings,
       codec: this.codec,
-      text: JSON_CODEC,
-      line: session.line,
-      frame: (frame) => inbound.push(frame),
-      aside: (frame) => session.hear(link, frame),
-      heard: () => {
-        if (session.line.hears(link)) session.heard = Date.now();
-      },
-      lost: lose,
+      line,
+      frame: inbound(take, lost, this._settings.limits.frame, this._compress),
+      aside: (frame) => session.hear(link(), frame),
+      heard,
+      lost,
       drained: () => session.outbox.flush(),
     };
-    const link: Link = await load(type, context);
-    return link;
-  }
-
-  private _hello(link: Link, token: string | undefined): Data {
-    const { clientId, enableBatching } = this._settings;
-    const options: HelloOptions = { forget: this.forget };
-    if (token !== undefined) options.token = token;
-    if (clientId !== undefined) options.client = clientId;
-    if (this._compress.length) options.compress = this._compress;
-    if (enableBatching) options.batch = true;
-    return link.codec.encodeControl("hello", { ...this._session.line.hello(link, options) });
   }
 
   /** Take the first frame: a welcome and what follows it, or a refusal. */
   private _first(link: Link, frame: Data): void {
     // In the codec that was asked for or in the text codec, if that one was refused.
-    const isText = typeof frame === "string" || frame[0] === 0x5b || frame[0] === 0x7b;
+    const isText = typeof frame === "string" || frame[0] === 0x5b;
     const [first, ...rest] = (isText ? JSON_CODEC : link.codec).decode(frame);
-    if (!(first instanceof Control)) throw new LinkLost("bad_control", "the first item must be a welcome");
-    if (first.name !== "welcome") throw LinkLost.byServer(first.fields);
-    const old = this._take(link, parseWelcome(first.fields));
+    const { name, fields } = first instanceof Control ? first : { name: "", fields: {} };
+    if (name === "close" || name === "error") throw LinkLost.byServer(fields);
+    if (name !== "welcome") throw new LinkLost("the first item must be a welcome", "bad_control");
+    const old = this._take(link, parseWelcome(fields));
     this.forget = false;
     this._adopt(link, old);
     try {
       this._session.takeItems(link, rest, frame.length);
     } catch (error) {
-      this._session.lose(link, asLost(error));
-      void link.close();
+      void this._session.end(link, error);
     }
   }
 
   private _take(link: Link, welcome: Welcome): Link | undefined {
-    const codec = [this.codec, JSON_CODEC].find(({ name }) => name === welcome.codec);
-    if (!codec) throw new LinkLost("bad_control", `codec ${welcome.codec} was not asked for`);
-    if (welcome.compress && !this._compress.includes(welcome.compress)) {
-      throw new LinkLost("bad_control", `compressor ${welcome.compress} was not offered`);
-    }
+    const { codec: name, compress } = welcome;
+    const codec = [this.codec, JSON_CODEC].find((one) => one.name === name);
+    if (!codec) throw new LinkLost(`codec ${name} was not asked for`, "bad_control");
+    if (compress) prefetchInflate();
     try {
       return this._session.take(link, welcome, codec);
     } catch (error) {
@@ -170,16 +167,5 @@ export class Attacher {
       if (!(error instanceof LinkLost)) this.forget = true;
       throw error;
     }
-  }
-}
-
-/** Make a link; what is not a WebSocket is loaded when it is needed. */
-async function load(type: ConnectionType, context: Context): Promise<Link> {
-  if (type === "websocket") return new WebSocketLink(context);
-  try {
-    if (type === "sse") return new (await import("./transports/sse.js")).SseLink(context);
-    return new (await import("./transports/polling.js")).PollingLink(context);
-  } catch (error) {
-    throw new LinkLost("NETWORK_ERROR", `the code of ${type} could not be loaded: ${error}`);
   }
 }

@@ -16,10 +16,15 @@ export class Backoff {
     private readonly _random: () => number,
   ) {}
 
-  /** Return the pause before an attempt, counted from 0; never shorter than the server's advice. */
-  delay(attempt: number, retryAfter = 0): number {
-    const own = this._random() * Math.min(this._cap, this._base * 2 ** attempt);
-    return retryAfter ? Math.max(own, this.around(retryAfter)) : own;
+  /**
+   * Return the pause before an attempt, counted from 0.
+   *
+   * @param retryAfter it is never shorter than the server's advice.
+   * @param base the server's; the limit begins at no less.
+   */
+  delay(attempt: number, retryAfter = 0, base = 0): number {
+    const limit = Math.min(this._cap, Math.max(base, this._base) * 2 ** attempt);
+    return Math.max(this._random() * limit, this.around(retryAfter));
   }
 
   /** Return a little more, so that not everybody comes back at once. */

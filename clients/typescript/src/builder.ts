@@ -1,6 +1,6 @@
 /** `RealtimeBuilder`: a client put together step by step, or made at once for one transport. */
 
-import { type AnyMessages, RealtimeClient } from "./client.js";
+import { type AnyMessages, RealtimeClient } from "./core.js";
 import type { ClientOptions, ConnectionType, Limits, Timing, Token } from "./options.js";
 import type { Codec } from "./wire/format.js";
 

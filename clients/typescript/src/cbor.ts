@@ -7,8 +7,7 @@
  * no tags and no indefinite lengths. What has a `toJSON`, such as a `Date`, is written as what that returns.
  */
 
-import { asControl, type Codec, type Data, WireError } from "./wire/format.js";
-import { envelope, fromMap, type Item, Undecodable } from "./wire/message.js";
+import { asControl, type Codec, type Data, envelope, fromMap, type Item, Undecodable, WireError } from "./core.js";
 
 /** How deep maps and arrays may lie in each other: deeper is nonsense, and would use up the stack. */
 const DEEPEST = 200;
@@ -19,7 +18,7 @@ export function cbor(): Codec {
     name: "cbor",
     binary: true,
     encode: (message) => encode(envelope(message)),
-    encodeControl: (name, fields) => encode([name, fields]),
+    control: (name, fields) => encode([name, fields]),
     join,
     decode: items,
   };
@@ -119,7 +118,7 @@ function items(frame: Data): Item[] {
     const isMap = reader.peek() >> 5 === 5;
     const value = reader.read();
     if (!isMap) found.push(asControl(reader.odd ? undefined : value));
-    else found.push(reader.odd ? new Undecodable(reader.odd) : fromMap(value as Record<string, unknown>));
+    else found.push(reader.odd ? new Undecodable(reader.odd) : fromMap(value));
   }
   return found;
 }

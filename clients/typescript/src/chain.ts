@@ -26,7 +26,12 @@ export class Chain {
     private readonly _memory: KeyStore | null,
     private readonly _key: string,
   ) {
-    this._worked = this._recall();
+    try {
+      const [type, at] = JSON.parse(_memory?.getItem(_key) as string);
+      if (_preference.includes(type) && Date.now() - at < STALE) this._worked = type;
+    } catch {
+      // Nothing there, forbidden, or somebody else's: the first attempts find out.
+    }
   }
 
   /** Return what to try in turn: `first` if it is given, what worked last, then by preference; penalties last. */
@@ -45,7 +50,7 @@ export class Chain {
 
   /** A program has chosen: this type comes first from now on. */
   prefer(type: ConnectionType): void {
-    this._preference = [type, ...this._preference.filter((one) => one !== type)];
+    this._preference = [...new Set([type, ...this._preference])];
     this._until.delete(type);
     this._strikes.delete(type);
   }
@@ -65,15 +70,6 @@ export class Chain {
     const strikes = lived < SHORT ? (this._strikes.get(type) ?? 0) + 1 : 0;
     this._strikes.set(type, strikes % STRIKES);
     if (strikes >= STRIKES) this._until.set(type, Date.now() + PENALTY);
-  }
-
-  private _recall(): ConnectionType | undefined {
-    try {
-      const [type, at] = JSON.parse(this._memory?.getItem(this._key) as string);
-      return this._preference.includes(type) && Date.now() - at < STALE ? type : undefined;
-    } catch {
-      return undefined;
-    }
   }
 
   private _isPenalised(type: ConnectionType): boolean {

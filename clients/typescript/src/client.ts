@@ -1,24 +1,22 @@
 /** `RealtimeClient`: the public face. What it promises is here, how it is done in the modules that it brings together. */
 
-import { Attacher } from "./attach.js";
-import { Chain } from "./chain.js";
 import { Connector } from "./connector.js";
-import { listen, pageStore } from "./environment.js";
 import { NotConnected } from "./errors.js";
 import { type ClientEvents, Events } from "./events.js";
-import { Heartbeat } from "./heartbeat.js";
 import type { ConnectionInfo } from "./info.js";
 import { type ClientOptions, type ConnectionType, type Settings, settle } from "./options.js";
-import { Outgoing } from "./outgoing.js";
+import { ANSWERED, CONFIRMED, DEPARTED, Outgoing } from "./outgoing.js";
+import { listen, pageStore } from "./page.js";
 import { ConnectionQualityDetector } from "./quality.js";
+import type { Keeper } from "./resume.js";
 import { type Joined, Rooms } from "./rooms.js";
-import { Sender } from "./sender.js";
+import { dispatch } from "./sender.js";
 import { Session } from "./session.js";
-import { SessionStore } from "./store.js";
 import { MessageStream } from "./stream.js";
 import { Subscriptions } from "./subscriptions.js";
+import { within } from "./timers.js";
 import { LinkLost } from "./transports/link.js";
-import type { Message, MessageFields, Priority } from "./wire/message.js";
+import type { Message, Priority } from "./wire/message.js";
 
 /** Message types and their payloads, where nobody has said them. */
 // biome-ignore lint/suspicious/noExplicitAny: an untyped client takes everything
@@ -27,8 +25,17 @@ export type AnyMessages = Record<string, any>;
 /** A type of the map, a prefix with `*` at its end, or `*`. */
 export type Pattern<M> = (keyof M & string) | `${string}*`;
 
-/** The payload of the messages that a pattern covers. */
-export type PayloadOf<M, P> = P extends keyof M ? M[P] : M[keyof M];
+/** The types that a pattern covers. */
+type Covered<M, P> = P extends keyof M
+  ? P
+  : P extends `${infer Start}*`
+    ? Extract<keyof M, `${Start}${string}`>
+    : never;
+
+/** The messages that a pattern covers; where there are several types, `type` tells them apart. */
+export type MessageOf<M, P> = string extends keyof M
+  ? Message<M[keyof M]>
+  : { [T in Covered<M, P> & string]: Message<T extends keyof M ? M[T] : never, T> }[Covered<M, P> & string];
 
 /** What comes after a type: the payload, which may be left out if the map says so, and options. */
 type Rest<Payload, Options> = undefined extends Payload
@@ -78,44 +85,27 @@ export class RealtimeClient<M extends object = AnyMessages> {
   private readonly _session: Session;
   private readonly _rooms: Rooms;
   private readonly _connector: Connector;
-  private readonly _heartbeat: Heartbeat;
-  private readonly _sender: Sender;
-  private readonly _store: SessionStore | undefined;
   private _deaf: (() => void) | undefined;
 
   /** @throws TypeError: an option that cannot be; the text names it. */
   constructor(options: ClientOptions) {
     const settings = (this._settings = settle(options));
-    const { memory, resume } = settings;
-    const events = this._events;
+    const { _events: events, _detector: detector } = this;
     this._rooms = new Rooms((...asked) => this._ask(...asked), events);
-    this._session = new Session(settings, events, {
+    this._session = new Session(settings, events, detector, {
       message: (message) => this._deliver(message),
       anew: () => this._rooms.rejoin(),
-      pong: (t) => this._heartbeat.pong(t),
       move: (within) => this._connector.move(within),
       lost: (lost) => this._connector.lost(lost),
     });
-    const chain = new Chain(
-      [...new Set([settings.connectionType, ...settings.fallbackTypes])],
-      memory === undefined ? pageStore("localStorage") : memory,
-      `rtcore:transport:${settings.base}`,
+    this._connector = new Connector(
+      this._session,
+      detector,
+      settings,
+      events,
+      () => this.getConnectionInfo(),
+      () => this._endStreams(),
     );
-    this._connector = new Connector(this._session, chain, this._detector, settings, {
-      state: (state) => events.emit("state", state),
-      attached: (first) => events.emit(first ? "connect" : "reconnect", this.getConnectionInfo()),
-      transport: (type) => events.emit("transport", type),
-      disconnected: (code) => events.emit("disconnect", code),
-      failed: (error) => events.emit("error", error),
-      stopped: () => this._endStreams(),
-    });
-    this._heartbeat = new Heartbeat(this._session, this._detector, events, (lost) => this._drop(lost));
-    const attacher = new Attacher(this._session, settings, (link, old) => this._connector.adopt(link, old));
-    this._connector.attacher = attacher;
-    this._connector.heartbeat = this._heartbeat;
-    this._sender = new Sender(this._session, this._connector, attacher.codec);
-    const store = resume === true ? pageStore("sessionStorage") : resume;
-    if (store) this._store = new SessionStore(store, `rtcore:session:${settings.base}`);
   }
 
   // -- the connection -----------------------------------------------------------------------------------------------
@@ -127,13 +117,8 @@ export class RealtimeClient<M extends object = AnyMessages> {
    * @throws Refused: the server does not want this client; `code` says why.
    * @throws NotConnected: the client is or was closed.
    */
-  async connect(): Promise<void> {
-    if (this._connector.state === "closed") throw new NotConnected("the client was closed; make a new one");
-    if (!this._deaf) {
-      this._unpark();
-      this._listen();
-    }
-    await this._connector.connect();
+  connect(): Promise<void> {
+    return this._connector.connect(() => this._enter());
   }
 
   /**
@@ -147,13 +132,14 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   /** Send what is queued, for `timing.close` at most, say goodbye, and end everything. Again is harmless. */
   async close(): Promise<void> {
-    const { state } = this._connector;
+    const { _session: session, _connector: connector } = this;
+    const { state } = connector;
     if (state === "closed") return;
-    this._connector.close();
+    connector.close();
     this._deaf?.();
-    if (state === "connected") await this._sayAll();
-    await this._leave(true);
-    this._session.outbox.fail(new NotConnected("the client was closed"));
+    if (state === "connected") await within(this._settings.timing.close, this._sayAll(), () => 0).catch(() => {});
+    session.outbox.fail(new NotConnected("the client was closed"));
+    await session.end(session.link, new LinkLost("closed", "bye"), true);
     this._endStreams();
     if (state === "connected") this._events.emit("disconnect", "bye");
   }
@@ -171,8 +157,8 @@ export class RealtimeClient<M extends object = AnyMessages> {
    * @throws NotConnected: the client is closed or was never connected.
    */
   async send<T extends keyof M & string>(type: T, ...[payload, options = {}]: Rest<M[T], SendOptions>): Promise<void> {
-    const message = outgoing(type, payload, options);
-    await this._sender.send(message, options.timeout ?? this._settings.timing.send, !!options.confirm);
+    const { confirm, timeout = this._settings.timing.send } = options;
+    await this._say(type, payload, options, confirm ? CONFIRMED : DEPARTED, timeout);
   }
 
   /**
@@ -215,12 +201,12 @@ export class RealtimeClient<M extends object = AnyMessages> {
    * Call `callback(message)` with each message whose type matches; return how to end that. What it throws, also later,
    * becomes an `error` event.
    */
-  subscribe<P extends Pattern<M>>(pattern: P, callback: (message: Message<PayloadOf<M, P>>) => unknown): () => void {
-    return this._subscriptions.add(pattern, callback as (message: Message) => unknown);
+  subscribe<P extends Pattern<M>>(pattern: P, callback: (message: MessageOf<M, P>) => unknown): () => void {
+    return this._subscriptions.add(pattern, callback);
   }
 
   /** Return the messages that match from now on, for `for await`. Bounded: see `limits.stream`. */
-  messages<P extends Pattern<M> = "*">(pattern: P = "*" as P): MessageStream<Message<PayloadOf<M, P>>> {
+  messages<P extends Pattern<M> = "*">(pattern: P = "*" as P): MessageStream<MessageOf<M, P>> {
     const stream: MessageStream<Message> = new MessageStream<Message>(
       this._settings.limits.stream,
       ({ room }) => this._events.emit("gap", { reason: "buffer_full", n: 1, room }),
@@ -229,9 +215,10 @@ export class RealtimeClient<M extends object = AnyMessages> {
         this._streams.delete(stream);
       },
     );
-    const unsubscribe = this._subscriptions.add(pattern, (message) => stream.push(message));
+    const unsubscribe = this._subscriptions.add(pattern, (message: Message) => stream.push(message));
     this._streams.add(stream);
-    return stream as MessageStream<Message<PayloadOf<M, P>>>;
+    if (this._connector.state === "closed") stream.end();
+    return stream as unknown as MessageStream<MessageOf<M, P>>;
   }
 
   /** Call `callback(value)` at each event; return how to end that. `ClientEvents` lists them. */
@@ -243,7 +230,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   /** Messages flow. */
   get isConnected(): boolean {
-    return this._connector.state === "connected";
+    return !!this._session.link;
   }
 
   /** Return how things stand now. */
@@ -279,96 +266,57 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   // -- inside -------------------------------------------------------------------------------------------------------
 
+  /** Take up what the page before has left, and listen to this one. */
+  private async _enter(): Promise<void> {
+    if (this._deaf) return;
+    this._deaf = () => {};
+    const { resume, base } = this._settings;
+    const store = resume === true ? pageStore("sessionStorage") : resume;
+    let keeper: Keeper | undefined;
+    try {
+      if (store) {
+        const { Keeper } = await import("./resume.js");
+        keeper = new Keeper(store, `rtcore:session:${base}`, this._session.line, this._rooms);
+        keeper.unpark();
+      }
+    } catch {
+      // Its code cannot be had: the session is this page's alone.
+    }
+    if (this._connector.state !== "closed") this._deaf = listen(this._session, this._connector, keeper);
+  }
+
   private _ask(type: string, payload: unknown, options: RequestOptions = {}): Promise<unknown> {
-    const message = outgoing(type, payload, options, this._session.requests.nextId());
-    return this._sender.request(message, options.timeout ?? this._settings.timing.request, options.signal);
+    const { timeout = this._settings.timing.request, signal } = options;
+    return this._say(type, payload, options, ANSWERED, timeout, this._session.requests.nextId(), signal);
+  }
+
+  private _say(
+    type: string,
+    payload: unknown,
+    options: SendOptions,
+    stage: number,
+    timeout: number,
+    id?: string,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const message = new Outgoing(type, payload, { ...options, id }, options.idempotent);
+    return dispatch(this._session, this._connector, message, stage, timeout, signal);
   }
 
   private _deliver(message: Message): void {
     this._rooms.saw(message);
     if (message.type === "room:skip") return; // a place in the history that is not for us
-    this._subscriptions.deliver(message, (callback, one) => this._events.call(callback, one));
+    this._subscriptions.deliver(message.type, message, this._events.failed);
   }
 
   private _endStreams(): void {
     for (const stream of this._streams) stream.end();
   }
 
-  /** The link is dead, or the page goes: end it without a word. */
-  private _drop(lost: LinkLost): void {
-    const { link } = this._session;
-    if (link && this._session.lose(link, lost)) void link.close();
-  }
-
-  /** End the link, with a goodbye if the session is to end with it. */
-  private async _leave(bye: boolean): Promise<void> {
-    const { link } = this._session;
-    if (!link) return;
-    const last = bye ? link.codec.encodeControl("bye", {}) : undefined;
-    this._session.lose(link, new LinkLost("bye"));
-    await link.close(last);
-  }
-
   private async _sayAll(): Promise<void> {
-    const { outbox } = this._session;
-    const all = async () => {
-      outbox.flush();
-      while (this._session.link && outbox.queue.length) await outbox.room();
-      await this._session.link?.flush();
-    };
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    await Promise.race([
-      all(),
-      new Promise((resolve) => {
-        timer = setTimeout(resolve, this._settings.timing.close);
-      }),
-    ]);
-    clearTimeout(timer);
+    const { outbox, link } = this._session;
+    outbox.flush();
+    await Promise.allSettled([...outbox.queue].map((message) => message.wait(DEPARTED)));
+    await link?.flush();
   }
-
-  // -- the page -----------------------------------------------------------------------------------------------------
-
-  private _listen(): void {
-    const awake = () => {
-      this._connector.retry();
-      this._heartbeat.probe();
-    };
-    this._deaf = listen({
-      awake,
-      doubt: () => this._heartbeat.probe(),
-      freeze: () => this._park(),
-      thaw: () => {
-        this._unpark();
-        awake();
-      },
-      leave: (kept) => {
-        this._park();
-        if (kept) this._drop(new LinkLost("NETWORK_ERROR", "the page is put away"));
-        else void this._leave(!this._store);
-      },
-    });
-  }
-
-  private _park(): void {
-    const { session, secret, attach } = this._session.line;
-    if (session && secret) this._store?.park({ session, secret, attach, rooms: this._rooms.names });
-  }
-
-  private _unpark(): void {
-    const parked = this._store?.take();
-    const { line } = this._session;
-    if (parked && line.session === undefined) {
-      line.restore(parked);
-      this._rooms.restore(parked.rooms);
-    } else if (this._store && parked?.session !== line.session) {
-      // Another page of this tab has taken the session meanwhile.
-      line.abandon();
-    }
-  }
-}
-
-function outgoing(type: string, payload: unknown, options: SendOptions, id?: string): Outgoing {
-  const { priority, room, version, trace } = options;
-  const fields: MessageFields = { id, priority, room, version, trace };
-  return new Outgoing(type, payload, fields, options.idempotent);
 }

@@ -11,17 +11,20 @@
  * `retryAfter` is never undercut.
  */
 
-import type { Attacher } from "./attach.js";
+import { Attacher } from "./attach.js";
 import { Backoff } from "./backoff.js";
-import type { Chain } from "./chain.js";
+import { Chain } from "./chain.js";
 import { Deferred } from "./deferred.js";
-import { NetworkError, NotConnected, type RealtimeError, type Refused, Suspended } from "./errors.js";
-import type { Heartbeat } from "./heartbeat.js";
-import type { State } from "./info.js";
+import { NetworkError, NotConnected, RealtimeError, type Refused, Suspended } from "./errors.js";
+import type { Events } from "./events.js";
+import type { ConnectionInfo, State } from "./info.js";
 import type { ConnectionType, Settings } from "./options.js";
+import { pageStore } from "./page.js";
 import type { ConnectionQualityDetector } from "./quality.js";
 import type { Session } from "./session.js";
+import { later, type Timer } from "./timers.js";
 import { asLost, type Link, LinkLost } from "./transports/link.js";
+import { prefetch } from "./transports/make.js";
 
 /** Links in a row that ended with frames that cannot be understood, after which both counts begin anew. */
 const BROKEN = 3;
@@ -33,18 +36,6 @@ interface Wish {
   done?: Deferred<void>;
 }
 
-/** Who is told how it goes. */
-export interface Watcher {
-  state(state: State): void;
-  /** The session is attached again, or for the first time. */
-  attached(first: boolean): void;
-  transport(type: ConnectionType): void;
-  disconnected(code: string): void;
-  failed(error: RealtimeError): void;
-  /** The server said not to come back. */
-  stopped(): void;
-}
-
 /** Keeps the session attached. */
 export class Connector {
   state: State = "idle";
@@ -52,11 +43,10 @@ export class Connector {
   type: ConnectionType | undefined;
   attaches = 0;
   reconnects = 0;
-  /** Brings the session to links; set before anything else. */
-  attacher!: Attacher;
-  heartbeat!: Heartbeat;
+  /** Brings the session to links. */
+  readonly attacher: Attacher;
+  private readonly _chain: Chain;
   private readonly _backoff: Backoff;
-  private _running: object | undefined;
   private _greeted = false;
   private _asked = false;
   private _broken = 0;
@@ -65,34 +55,47 @@ export class Connector {
   private _climbing = false;
   private _waiter: Deferred<void> | undefined;
   private _wish: Wish | undefined;
+  private _moving: Timer;
   private _wake: () => void = () => {};
 
+  /**
+   * @param _info makes what the events `connect` and `reconnect` carry.
+   * @param _stopped called when the server said not to come back.
+   */
   constructor(
     private readonly _session: Session,
-    private readonly _chain: Chain,
     private readonly _detector: ConnectionQualityDetector,
     private readonly _settings: Settings,
-    private readonly _watcher: Watcher,
+    private readonly _events: Events,
+    private readonly _info: () => ConnectionInfo,
+    private readonly _stopped: () => void,
   ) {
-    this._backoff = new Backoff(_settings.reconnectDelay, _settings.timing.maxReconnectDelay, _settings.random);
+    const { connectionType, fallbackTypes, memory, base, reconnectDelay, timing, random } = _settings;
+    this._chain = new Chain(
+      [...new Set([connectionType, ...fallbackTypes])],
+      memory === undefined ? pageStore("localStorage") : memory,
+      `rtcore:transport:${base}`,
+    );
+    this._backoff = new Backoff(reconnectDelay, timing.maxReconnectDelay, random);
+    this.attacher = new Attacher(_session, _settings, (link, old) => this._adopt(link, old));
   }
 
   // -- for the client -----------------------------------------------------------------------------------------------
 
-  /** Resolves when the session is attached; begins to attach it if nobody does. */
-  connect(): Promise<void> {
-    if (this.state === "connected") return Promise.resolve();
+  /** Resolves when the session is attached; begins to attach it if nobody does, once it is `ready`. */
+  async connect(ready: () => Promise<void>): Promise<void> {
+    const { state } = this;
+    if (state === "closed") throw new NotConnected("the client was closed; make a new one");
+    if (state === "connected") return;
     const waiter = (this._waiter ??= new Deferred<void>());
-    if (!this._running) {
+    if (state === "idle" || state === "stopped") {
       this._greeted = false;
       this._become("connecting");
-      const run = (this._running = {});
-      void this._run().finally(() => {
-        if (this._running === run) this._running = undefined;
-      });
+      // A bug, if anything: nobody will attach any more, so nobody may wait for it.
+      this._run(ready).catch((error) => this._stop(new RealtimeError("internal", String(error), { cause: error })));
     }
     this.retry();
-    return waiter.promise;
+    await waiter.promise;
   }
 
   /** There is reason to believe that the next attempt succeeds: make it now. */
@@ -112,72 +115,75 @@ export class Connector {
 
   /** The server drains: attach again within so many milliseconds, wherever that leads. */
   move(within: number): void {
-    setTimeout(() => this._want({ order: this._chain.order() }), this._settings.random() * within);
+    clearTimeout(this._moving);
+    this._moving = later(this._settings.random() * within, () => this._want({ order: this._chain.order() }));
   }
 
   /** The session's link has ended. */
   lost(lost: LinkLost): void {
     this._loss = lost;
-    this.heartbeat.stop();
+    // What was asked for while there was a link is no reason to be quick now.
+    this._asked = false;
     // The server ends the old link when it takes the new one's hello: its welcome is on the way.
-    if (this._climbing && !(lost.refusal && this._isOurs(lost.refusal))) this.attacher.abort();
+    if (this._climbing && !this._isOurs(lost.refusal)) this.attacher.abort();
     this._wake();
   }
 
   /** Attach no more. The link, if there is one, is left to the caller: there may be more to say. */
   close(): void {
     this._become("closed");
+    clearTimeout(this._moving);
     this.attacher.abort();
-    this.heartbeat.stop();
+    this._session.heartbeat.stop();
     this._refuse(new NotConnected("the client was closed"));
     this._wake();
   }
 
   // -- the loop -----------------------------------------------------------------------------------------------------
 
-  private async _run(): Promise<void> {
+  private async _run(ready: () => Promise<void>): Promise<void> {
+    await ready();
+    const { maxReconnectAttempts, timing } = this._settings;
     let attempt = 0;
     let first: ConnectionType | undefined;
-    for (;;) {
+    while (!this._isClosed()) {
+      this._asked = false;
       const before = this._use();
-      let lost: LinkLost;
-      try {
-        await this._attach(this._chain.order(first));
-        lost = await this._stay();
-        first = lost.code === "ping_timeout" ? this._detector.getSuggestedConnectionType() : undefined;
-      } catch (error) {
-        lost = asLost(error);
-      }
+      const lost = await this._attach(this._chain.order(first)).then(() => this._stay(), asLost);
+      const { code, retryAfter = 0 } = lost;
       if (this._isClosed() || this._ends(lost)) return;
+      first = code === "ping_timeout" ? this._detector.getSuggestedConnectionType() : undefined;
       // A link that brought nothing and soon broke is a failure too, or a server that welcomes and breaks would be asked
       // for ever without a pause.
       attempt = this._use() === before ? attempt + 1 : 0;
-      const suspend = attempt > this._settings.maxReconnectAttempts;
-      if (suspend) this._suspend(lost.retryAfter);
+      const { attempts = 0, delay = 0 } = this._session.welcome?.reconnect ?? {};
+      const limit = Math.max(maxReconnectAttempts, attempts);
+      const suspend = attempt > limit;
+      if (suspend) this._suspend(limit, lost);
       const pause = suspend
-        ? this._backoff.delay(0, Math.max(this._settings.timing.suspendedDelay, lost.retryAfter ?? 0))
-        : this._backoff.delay(attempt, lost.retryAfter);
-      if (await this._pause(pause)) attempt = 0;
-      if (this._isClosed()) return;
+        ? this._backoff.around(Math.max(timing.suspendedDelay, retryAfter))
+        : this._backoff.delay(attempt, retryAfter, delay * 1000);
+      if (!this._asked) await this._until(pause);
+      if (this._asked) attempt = 0;
     }
   }
 
   /** Return what changes when a link is of use: messages either way, or a heartbeat's answer. */
-  private _use(): string {
-    const { received, window } = this._session.line;
-    return `${received} ${window.confirmed} ${this.heartbeat.answered}`;
+  private _use(): number {
+    const { received, outbox, heartbeat } = this._session;
+    return received + outbox.confirmed + heartbeat.answered;
   }
 
   /** Try these types in turn, until the session is attached or the server itself refuses. */
   private async _attach(order: readonly ConnectionType[]): Promise<void> {
-    let failure = new LinkLost("NETWORK_ERROR", "no transport to try");
+    let failure = new LinkLost("no transport to try");
     let advice = 0;
     for (const type of order) {
       try {
         return await this.attacher.attach(type);
       } catch (error) {
         failure = asLost(error);
-        if (failure.refusal && failure.code !== "unsupported_codec") break;
+        if (failure.refusal) break;
         advice = Math.max(advice, failure.retryAfter ?? 0);
         if (this._isClosed() || (this._climbing && this._loss)) break;
       }
@@ -191,8 +197,7 @@ export class Connector {
     const { climb, maxClimb } = this._settings.timing;
     for (let pause = climb; ; ) {
       if (!this._loss && !this._wish && !this._isClosed()) await this._until(this._backoff.around(pause));
-      if (this._isClosed()) return new LinkLost("bye");
-      if (this._loss) return this._left(this._loss);
+      if (this._loss || this._isClosed()) return this._left(this._loss ?? new LinkLost("closed", "bye"));
       const wish: Wish = this._wish ?? { order: this._better() };
       this._wish = undefined;
       if (!wish.order.length) continue;
@@ -220,7 +225,7 @@ export class Connector {
   /** Wait for a wake-up or the time. */
   private _until(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
+      const timer = later(milliseconds, resolve);
       this._wake = () => {
         clearTimeout(timer);
         resolve();
@@ -228,37 +233,26 @@ export class Connector {
     });
   }
 
-  /** Wait before the next attempt. True if somebody asked for it now. */
-  private async _pause(milliseconds: number): Promise<boolean> {
-    this._asked = false;
-    await this._until(milliseconds);
-    return this._asked;
-  }
-
   // -- links come and go --------------------------------------------------------------------------------------------
 
   /** The session has moved to a link. */
-  adopt(link: Link, old: Link | undefined): void {
+  private _adopt(link: Link, old: Link | undefined): void {
     void old?.close();
-    const { heartbeat: beat } = this._session.welcome ?? { heartbeat: { interval: 30, timeout: 5 } };
-    const { heartbeatInterval, pingTimeout } = this._settings;
     this._loss = undefined;
     this._since = Date.now();
-    this.attaches++;
     this._chain.worked(link.type);
+    if (!this.attaches++) prefetch(this._chain.order());
     if (this.type !== link.type) {
       this.type = link.type;
       this._detector.reset();
-      this._watcher.transport(link.type);
+      this._events.emit("transport", link.type);
     }
-    const was = this.state;
-    this._become("connected");
-    this.heartbeat.start(Math.min(heartbeatInterval, beat.interval * 1000), Math.min(pingTimeout, beat.timeout * 1000));
-    if (was !== "connected") {
-      if (this._greeted) this.reconnects++;
-      const first = !this._greeted;
+    if (this.state !== "connected") {
+      const again = this._greeted;
       this._greeted = true;
-      this._watcher.attached(first);
+      this._become("connected");
+      if (again) this.reconnects++;
+      this._events.emit(again ? "reconnect" : "connect", this._info());
     }
     this._waiter?.resolve();
     this._waiter = undefined;
@@ -267,12 +261,13 @@ export class Connector {
   /** The link is lost: tell, and remember what it says about its transport. */
   private _left(lost: LinkLost): LinkLost {
     this._loss = undefined;
+    this._want();
+    if (this._isClosed()) return lost;
     this._become("reconnecting");
     if (!lost.refusal && this.type) this._chain.lost(this.type, Date.now() - this._since);
     this._broken = BROKEN_CODES.includes(lost.code) ? this._broken + 1 : 0;
     if (this._broken >= BROKEN) this.attacher.forget = true;
-    this._want();
-    this._watcher.disconnected(lost.code);
+    this._events.emit("disconnect", lost.code);
     return lost;
   }
 
@@ -296,28 +291,26 @@ export class Connector {
   }
 
   /** Another connection took the session, and it was this client's own newer hello. */
-  private _isOurs({ code, details }: Refused): boolean {
+  private _isOurs(refusal: Refused | undefined): boolean {
+    if (refusal?.code !== "superseded") return false;
     const { line } = this._session;
-    if (code !== "superseded") return false;
-    return typeof details.attach === "number" ? line.isMine(details.attach) : line.attach > line.attached;
+    const { attach } = refusal.details;
+    return typeof attach === "number" ? line.isMine(attach) : line.attach > line.attached;
   }
 
   private _stop(error: RealtimeError): void {
-    this._running = undefined;
-    this._become("stopped");
     this._session.line.abandon();
     this._session.outbox.fail(error);
+    this._stopped();
     const awaited = this._refuse(error);
-    if (!awaited) this._watcher.failed(error);
-    this._watcher.stopped();
+    // The last thing: who is told may connect again.
+    this._become("stopped");
+    if (!awaited) this._events.emit("error", error);
   }
 
-  private _suspend(retryAfter: number | undefined): void {
-    const error = new Suspended(`${this._settings.maxReconnectAttempts} attempts to reconnect have failed`, {
-      retryAfter,
-    });
-    const awaited = this._refuse(error);
-    if (this.state !== "suspended" && !awaited) this._watcher.failed(error);
+  private _suspend(attempts: number, { reason, retryAfter }: LinkLost): void {
+    const error = new Suspended(`${attempts} more attempts have failed, the last one: ${reason}`, { retryAfter });
+    if (!this._refuse(error) && this.state !== "suspended") this._events.emit("error", error);
     this._become("suspended");
   }
 
@@ -336,6 +329,6 @@ export class Connector {
   private _become(state: State): void {
     if (state === this.state) return;
     this.state = state;
-    this._watcher.state(state);
+    this._events.emit("state", state);
   }
 }

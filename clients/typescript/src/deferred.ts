@@ -13,7 +13,18 @@ export class Deferred<T> {
   }
 }
 
-/** Wait. Only for pauses that may be late: a hidden page's timers are. */
-export function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Something that happens again and again, and those who wait for the next time. */
+export class Signal {
+  private _next = new Deferred<void>();
+
+  /** Resolves when it happens next. */
+  wait(): Promise<void> {
+    return this._next.promise;
+  }
+
+  /** It happens. */
+  wake(): void {
+    this._next.resolve();
+    this._next = new Deferred();
+  }
 }

@@ -14,8 +14,10 @@
  *     └── CallbackError      a callback threw; `cause` is what
  */
 
-import { afterClose, type Next, NUMBERS } from "./wire/codes.js";
+import { afterClose, type Next } from "./wire/codes.js";
 import type { Message } from "./wire/message.js";
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Further facts of an error. */
 export interface ErrorFacts {
@@ -23,24 +25,29 @@ export interface ErrorFacts {
   retry?: boolean | undefined;
   /** Milliseconds after which another try makes sense, where somebody said so. */
   retryAfter?: number | undefined;
-  details?: Readonly<Record<string, unknown>> | undefined;
+  details?: Fields | undefined;
   cause?: unknown;
 }
 
-/** Return what an error that came says beside its code and reason. */
-export function factsOf(fields: Readonly<Record<string, unknown>>): ErrorFacts {
-  const after = fields.retry_after;
-  return {
-    retryAfter: typeof after === "number" && after >= 0 ? after * 1000 : undefined,
-    details: asMap(fields.details),
-  };
+/** Milliseconds; no server is obeyed for longer. */
+const LONGEST_ADVICE = 3_600_000;
+
+/** Return the milliseconds of the seconds that a server advises to wait, if they can be meant. */
+export function advice(seconds: unknown): number | undefined {
+  return typeof seconds === "number" && seconds >= 0 ? Math.min(seconds * 1000, LONGEST_ADVICE) : undefined;
+}
+
+/** Return what an error that came says, whatever is in it: as a constructor of an error takes it. */
+export function said({ code, reason, retry, retry_after, details }: Fields): [string, string | undefined, ErrorFacts] {
+  const facts = { retry: retry === true, retryAfter: advice(retry_after), details: asMap(details) };
+  return [text(code) ?? "internal", text(reason), facts];
 }
 
 /** The root of what the client throws and of what its `error` event carries. */
 export class RealtimeError extends Error {
   readonly retry: boolean;
   readonly retryAfter: number | undefined;
-  readonly details: Readonly<Record<string, unknown>>;
+  readonly details: Fields;
 
   constructor(
     readonly code: string,
@@ -71,16 +78,19 @@ export class Suspended extends NetworkError {
 
 /** The server answered and does not take the connection, or has ended the session. */
 export class Refused extends RealtimeError {
-  /** The close number; 0 if there is none. */
-  readonly number: number;
   /** What the client does about it. */
   readonly next: Next;
 
-  constructor(code: string, reason?: string, facts: ErrorFacts & { number?: number } = {}) {
-    const number = facts.number || NUMBERS[code] || 0;
-    super(code, reason, { retry: afterClose(number) !== "stop", ...facts });
-    this.number = number;
-    this.next = afterClose(number);
+  /** @param number the close number; 0 for a refusal that had none. */
+  constructor(
+    code: string,
+    reason?: string,
+    facts: ErrorFacts = {},
+    readonly number = 0,
+  ) {
+    const next = afterClose(code, number);
+    super(code, reason, { ...facts, retry: next !== "stop" });
+    this.next = next;
   }
 }
 
@@ -88,9 +98,7 @@ export class Refused extends RealtimeError {
 export class RequestError extends RealtimeError {
   /** Make one of the payload of an `error` message, whatever is in it. */
   static parse(payload: unknown): RequestError {
-    const fields = asMap(payload);
-    const facts = { ...factsOf(fields), retry: fields.retry === true };
-    return new RequestError(text(fields.code) ?? "internal", text(fields.reason), facts);
+    return new RequestError(...said(asMap(payload)));
   }
 }
 
@@ -128,9 +136,14 @@ export class CallbackError extends RealtimeError {
   }
 }
 
+/** Return the error of an option or argument that cannot be. */
+export function unexpected(name: string, expected: unknown, given: unknown): TypeError {
+  return new TypeError(`${name}: expected ${expected}, given ${given}`);
+}
+
 /** Return the map that a value is; an empty one if it is none. */
-export function asMap(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+export function asMap(value: unknown): Fields {
+  return typeof value === "object" && value && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 /** Return the text that a value is; `undefined` if it is none. */

@@ -4,6 +4,7 @@ import { CallbackError, type RealtimeError } from "./errors.js";
 import type { ConnectionInfo } from "./info.js";
 import type { ConnectionType } from "./options.js";
 import type { Quality } from "./quality.js";
+import { Subscriptions } from "./subscriptions.js";
 
 /** Messages from the server that will never arrive. */
 export interface Gap {
@@ -37,32 +38,20 @@ export interface ClientEvents {
 
 /** Callbacks by event. One that throws becomes an `error`; it never harms the client. */
 export class Events {
-  private readonly _callbacks = new Map<keyof ClientEvents, Set<(value: never) => unknown>>();
+  private readonly _callbacks = new Subscriptions();
 
   /** Call `callback` at each such event; return how to end that. */
   on<E extends keyof ClientEvents>(event: E, callback: (value: ClientEvents[E]) => unknown): () => void {
-    const callbacks = this._callbacks.get(event) ?? new Set();
-    this._callbacks.set(event, callbacks.add(callback));
-    return () => callbacks.delete(callback);
+    return this._callbacks.add(event, callback);
   }
 
   /** Call everybody who wants to hear of this. An error that nobody wants to hear of goes to the console. */
   emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]): void {
-    const callbacks = this._callbacks.get(event);
-    if (event === "error" && !callbacks?.size) console.warn("rtcore:", value);
-    for (const callback of [...(callbacks ?? [])])
-      this.call(callback as (value: unknown) => unknown, value, event === "error");
+    if (event !== "error") this._callbacks.deliver(event, value, this.failed);
+    else if (!this._callbacks.deliver(event, value, (error) => console.error("rtcore: an error callback threw", error)))
+      console.warn("rtcore:", value);
   }
 
-  /** Call a callback, plain or async, and tell of what it throws. `quiet`: it would go on for ever. */
-  call<T>(callback: (value: T) => unknown, value: T, quiet = false): void {
-    const failed = (error: unknown) =>
-      quiet ? console.error("rtcore: an error callback threw", error) : this.emit("error", new CallbackError(error));
-    try {
-      const result = callback(value);
-      if (result instanceof Promise) result.catch(failed);
-    } catch (error) {
-      failed(error);
-    }
-  }
+  /** A callback threw this. */
+  readonly failed = (error: unknown): void => this.emit("error", new CallbackError(error));
 }

@@ -9,6 +9,7 @@
 import type { Events } from "./events.js";
 import type { ConnectionQualityDetector, Quality } from "./quality.js";
 import type { Session } from "./session.js";
+import { later, type Timer } from "./timers.js";
 import { LinkLost } from "./transports/link.js";
 
 /** Milliseconds by which a timer may be late and still mean something. */
@@ -21,9 +22,10 @@ export class Heartbeat {
   /** How many pings were answered. */
   answered = 0;
   private _number = 0;
+  /** When the last ping went out that may still be answered. */
+  private _at: number | undefined;
   private _misses = 0;
-  private _sent = new Map<number, number>();
-  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _timer: Timer;
   private _quality: Quality | undefined;
   private _interval = 0;
   private _timeout = 0;
@@ -32,7 +34,6 @@ export class Heartbeat {
     private readonly _session: Session,
     private readonly _detector: ConnectionQualityDetector,
     private readonly _events: Events,
-    private readonly _dead: (lost: LinkLost) => void,
   ) {}
 
   /** A new link: ping it now and every `interval`; milliseconds. */
@@ -40,7 +41,6 @@ export class Heartbeat {
     this._interval = interval;
     this._timeout = timeout;
     this._misses = 0;
-    this._sent.clear();
     this.probe();
   }
 
@@ -48,10 +48,9 @@ export class Heartbeat {
   probe(): void {
     if (!this._session.link) return;
     this.stop();
-    const at = Date.now();
-    this._sent.set(++this._number, at);
-    this._session.control("ping", { t: this._number });
-    this._timer = setTimeout(() => this._look(at), this._timeout);
+    const at = (this._at = Date.now());
+    this._session.control("ping", { t: ++this._number });
+    this._timer = later(this._timeout, () => this._look(at));
   }
 
   /** The link is gone. */
@@ -61,26 +60,27 @@ export class Heartbeat {
 
   /** A pong came. */
   pong(t: unknown): void {
-    const sent = this._sent.get(t as number);
-    if (sent === undefined) return;
-    this._sent.delete(t as number);
+    if (t !== this._number || this._at === undefined) return;
     this.answered++;
-    this._detector.recordLatency(Date.now() - sent);
+    this._detector.recordLatency(Date.now() - this._at);
+    this._at = undefined;
     this._judge();
   }
 
   private _look(at: number): void {
-    if (this._session.heard >= at) {
+    const { link, heard } = this._session;
+    const now = Date.now();
+    // An answer may have come in the millisecond of the ping, and the welcome before it.
+    if (heard > at || this._at === undefined) {
       this._misses = 0;
-      this._timer = setTimeout(() => this.probe(), Math.max(0, this._interval - this._timeout));
-      return;
+      this._timer = later(this._interval - this._timeout, () => this.probe());
+    } else if (now - at > this._timeout + LATE) this.probe();
+    else {
+      this._detector.recordPacketLoss();
+      this._judge();
+      if (++this._misses < MISSES) this.probe();
+      else void this._session.end(link, new LinkLost(`silence for ${now - heard} ms`, "ping_timeout"));
     }
-    this._sent.clear();
-    if (Date.now() - at > this._timeout + LATE) return this.probe();
-    this._detector.recordPacketLoss();
-    this._judge();
-    if (++this._misses < MISSES) this.probe();
-    else this._dead(new LinkLost("ping_timeout", `nothing was heard for ${Date.now() - this._session.heard} ms`));
   }
 
   private _judge(): void {

@@ -2,43 +2,49 @@
 
 import { type Data, isPacked, WireError } from "./wire/format.js";
 
-/** Undoes compression. Without any, a frame is taken in the turn in which it comes. */
-export class Inbound {
-  private _waiting = 0;
-  private _last: Promise<void> = Promise.resolve();
+const code = () => import("./inflate.js");
 
-  /**
-   * @param _take takes one frame.
-   * @param _failed hears of a frame that cannot be undone.
-   * @param _maxSize bytes of a frame.
-   * @param _agreed frames may be compressed.
-   */
-  constructor(
-    private readonly _take: (frame: Data) => void,
-    private readonly _failed: (error: unknown) => void,
-    private readonly _maxSize: number,
-    private readonly _agreed: boolean,
-  ) {}
+/**
+ * Return what takes each frame that comes, and resolves when it was handed on. Without compression that is in the same
+ * turn.
+ *
+ * @param take takes one frame.
+ * @param failed hears of a frame that cannot be undone.
+ * @param maxSize bytes of a frame.
+ * @param offered compressors; emptied when the code for them cannot be had, so that they are offered no more.
+ */
+export function inbound(
+  take: (frame: Data) => void,
+  failed: (error: unknown) => void,
+  maxSize: number,
+  offered: string[],
+): (frame: Data) => Promise<void> | void {
+  let waiting = 0;
+  let last: Promise<void> = Promise.resolve();
 
-  /** A frame came. Resolves when it was taken. */
-  push(frame: Data): Promise<void> | void {
-    if (!this._waiting && !isPacked(frame)) return this._take(frame);
-    this._waiting++;
-    this._last = this._last.then(() => this._undo(frame)).catch(this._failed);
-    return this._last;
-  }
-
-  private async _undo(frame: Data): Promise<void> {
+  const undo = async (frame: Data) => {
     try {
       if (isPacked(frame)) {
-        if (!this._agreed) throw new WireError("malformed_frame", "a compressed frame, but no compression was offered");
-        frame = await (await import("./inflate.js")).inflate(frame, this._maxSize);
+        if (!offered.length) throw new WireError("malformed_frame", "a compressed frame, which was not offered");
+        const { inflate } = await code().catch((error) => {
+          offered.length = 0;
+          throw error;
+        });
+        frame = await inflate(frame, maxSize);
       }
     } finally {
-      this._waiting--;
+      waiting--;
     }
-    this._take(frame);
-  }
+    take(frame);
+  };
+
+  return (frame) => {
+    if (frame.length > maxSize) return failed(new WireError("message_too_big", `${frame.length} bytes`));
+    if (!waiting && !isPacked(frame)) return take(frame);
+    waiting++;
+    last = last.then(() => undo(frame)).catch(failed);
+    return last;
+  };
 }
 
 /** Compressors that this platform can undo. */
@@ -49,4 +55,9 @@ export function compressors(): string[] {
   } catch {
     return [];
   }
+}
+
+/** Compressed frames will come: fetch the code. That it cannot be had is found out with the first one. */
+export function prefetchInflate(): void {
+  code().catch(() => {});
 }

@@ -3,24 +3,30 @@
 export { RealtimeBuilder } from "./builder.js";
 export {
   type AnyMessages,
-  type Pattern,
-  type PayloadOf,
-  RealtimeClient,
-  type RequestOptions,
-  type SendOptions,
-} from "./client.js";
-export {
   CallbackError,
+  type Codec,
+  ConnectionQualityDetector,
+  type ErrorFacts,
+  type Joined,
+  Message,
+  type MessageOf,
   NetworkError,
   NotConnected,
+  type Pattern,
+  type Priority,
+  PriorityMessageQueue,
+  type Quality,
   QueueFull,
+  RealtimeClient,
   RealtimeError,
   Refused,
   RequestError,
+  type RequestOptions,
+  type SendOptions,
   Suspended,
   TimeoutError,
   UnknownOutcome,
-} from "./errors.js";
+} from "./core.js";
 export type { ClientEvents, Gap } from "./events.js";
 export type { ConnectionInfo, State } from "./info.js";
 export type {
@@ -35,9 +41,4 @@ export type {
   WebSocketLike,
 } from "./options.js";
 export { REALTIME_PRESETS } from "./presets.js";
-export { ConnectionQualityDetector, type Quality } from "./quality.js";
-export { PriorityMessageQueue } from "./queue.js";
-export type { Joined } from "./rooms.js";
 export type { MessageStream } from "./stream.js";
-export type { Codec } from "./wire/format.js";
-export { Message, type Priority } from "./wire/message.js";

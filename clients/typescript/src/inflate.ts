@@ -1,6 +1,6 @@
-/** Compressed frames: raw DEFLATE streams (RFC 1951), one each, undone by the platform. Loaded when the first one comes. */
+/** Compressed frames: raw DEFLATE streams (RFC 1951), one each, undone by the platform. Loaded once they were agreed on. */
 
-import { WireError } from "./wire/format.js";
+import { WireError } from "./core.js";
 
 /**
  * Undo the compression of a frame, which begins with the byte that says so.

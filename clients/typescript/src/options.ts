@@ -1,5 +1,6 @@
 /** What a client can be told: identity and policy in `ClientOptions`, patience in `Timing`, memory in `Limits`. */
 
+import { unexpected } from "./errors.js";
 import type { Codec } from "./wire/format.js";
 
 export type ConnectionType = "websocket" | "sse" | "polling";
@@ -171,11 +172,11 @@ export function settle(options: ClientOptions) {
     base: base(options.url),
   };
   for (const type of [settings.connectionType, ...settings.fallbackTypes]) {
-    if (!CONNECTION_TYPES.includes(type))
-      throw new TypeError(`connectionType: expected websocket, sse or polling, given ${type}`);
+    if (!CONNECTION_TYPES.includes(type)) throw unexpected("connectionType", CONNECTION_TYPES, type);
   }
   for (const [name, value] of Object.entries({ ...settings, ...settings.timing, ...settings.limits })) {
-    if (typeof value === "number" && !(value >= 0)) throw new TypeError(`${name}: expected 0 or more, given ${value}`);
+    const least = /Attempts|Delay|^close|batchInterval/.test(name) ? 0 : 1;
+    if (typeof value === "number" && !(value >= least)) throw unexpected(name, `${least} or more`, value);
   }
   return settings;
 }
@@ -187,10 +188,9 @@ export function settle(options: ClientOptions) {
  */
 export function base(given: string): string {
   const url = new URL(given, (globalThis as { location?: Location }).location?.href);
-  const scheme = { "http:": "http:", "ws:": "http:", "https:": "https:", "wss:": "https:" }[url.protocol];
-  if (!scheme) throw new TypeError(`url: expected http(s) or ws(s), given ${url.protocol}`);
-  if (url.username || url.password || url.search) {
-    throw new TypeError("url: credentials belong into `authentication`, a URL ends in logs");
-  }
-  return `${scheme}//${url.host}${url.pathname.replace(/\/+$/, "")}`;
+  const [, secure] = /^(?:http|ws)(s?):$/.exec(url.protocol) ?? [];
+  if (secure === undefined) throw unexpected("url", "http(s) or ws(s)", url.protocol);
+  // It ends in logs, and so does this error.
+  if (url.username || url.password || url.search) throw unexpected("url", "no user, password or query", "one");
+  return `http${secure}://${url.host}${url.pathname.replace(/\/+$/, "")}`;
 }

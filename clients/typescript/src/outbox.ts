@@ -1,39 +1,44 @@
 /**
  * The outbox: messages from the moment they are sent until the server has confirmed them.
  *
- *     submit → queue, by priority → counted out, into the window → link → confirmed
+ *     submit → (crowd →) queue, by priority → counted out, into the window → link → confirmed
  *
  * Rule: one flush per turn of the loop, in slices: what is urgent can overtake what still waits here. A link that is
- * busy, or a full window, leaves messages in the queue; a full queue makes senders wait, or refuses them while offline.
+ * busy, a full window or the server's pace leaves messages in the queue. While that is full senders wait in a crowd before
+ * it; when there is no link they are refused.
  */
 
-import { Deferred } from "./deferred.js";
-import { QueueFull, type RealtimeError, RequestError, UnknownOutcome } from "./errors.js";
+import { QueueFull, RealtimeError, RequestError, UnknownOutcome } from "./errors.js";
 import type { Events } from "./events.js";
 import type { Settings } from "./options.js";
-import type { Outgoing } from "./outgoing.js";
+import { ANSWERED, CONFIRMED, DEPARTED, type Outgoing, QUEUED } from "./outgoing.js";
+import { Pace } from "./pace.js";
 import { PriorityMessageQueue } from "./queue.js";
 import type { Requests } from "./requests.js";
-import type { Link } from "./transports/link.js";
-import type { Data } from "./wire/format.js";
+import { later, type Timer } from "./timers.js";
+import type { Link, Speech } from "./transports/link.js";
+import type { Codec, Data } from "./wire/format.js";
+import type { Welcome } from "./wire/hello.js";
 import type { ClientLine } from "./wire/line.js";
 
 /** Bytes handed to a link at once. */
 const SLICE = 16 * 1024;
+/** Messages per second, where the server names no limit. */
+const UNLIMITED = 1e9;
 
 /** What is on its way to the server. */
 export class Outbox {
   readonly queue: PriorityMessageQueue<Outgoing>;
-  /** Takes it; `undefined` while there is none. */
-  link: Link | undefined;
-  /** Messages that share a frame at most; 1 when batching was not agreed on. */
-  batch = 1;
+  private readonly _crowd = new PriorityMessageQueue<Outgoing>(Number.POSITIVE_INFINITY);
   /** Messages, ever. */
   sent = 0;
   confirmed = 0;
+  private _link: Link | undefined;
+  private _batch = 1;
+  private _maxSize = Number.POSITIVE_INFINITY;
+  private _pace = new Pace(UNLIMITED, UNLIMITED);
   private _soon = false;
-  private _later: ReturnType<typeof setTimeout> | undefined;
-  private _room = new Deferred<void>();
+  private _later: Timer;
 
   constructor(
     private readonly _settings: Settings,
@@ -42,67 +47,85 @@ export class Outbox {
     private readonly _events: Events,
   ) {
     this.queue = new PriorityMessageQueue(_settings.limits.queue, (message) =>
-      this.tell(message, new QueueFull("a more urgent message has taken its place")),
+      this._tell(message, new QueueFull("a more urgent message has taken its place")),
     );
   }
 
   // -- in -----------------------------------------------------------------------------------------------------------
 
   /**
+   * Return a message's wire form, so that its sender hears of what cannot be sent.
+   *
+   * @throws TypeError: the payload holds something that the codec cannot express.
+   * @throws RequestError: `message_too_big`, by what the server said in its welcome.
+   */
+  form(message: Outgoing, codec: Codec): Data {
+    const data = message.form(codec);
+    if (message.size > this._maxSize) {
+      throw new RequestError("message_too_big", `${message.size} bytes, the server takes ${this._maxSize}`);
+    }
+    return data;
+  }
+
+  /**
    * Let a message wait for its turn, which is this one of the loop if it can be.
    *
-   * @throws QueueFull: nothing that waits is less urgent.
+   * @throws QueueFull: there is no link, and nothing that waits is less urgent.
    */
   submit(message: Outgoing): void {
-    this.queue.enqueue(message);
-    if (!this.link || this._soon) return;
-    if (this.batch === 1 || message.priority === "critical" || this.queue.length >= this.batch) {
+    // Who comes later does not overtake who waits already.
+    if (this._crowd.length && message.priority !== "critical") return this._crowd.enqueue(message);
+    try {
+      this.queue.enqueue(message);
+    } catch (error) {
+      if (!this._link || !(error instanceof QueueFull)) throw error;
+      return this._crowd.enqueue(message);
+    }
+    if (!this._link || this._soon) return;
+    if (this._batch === 1 || message.priority === "critical" || this.queue.length >= this._batch) {
       this._soon = true;
       queueMicrotask(() => this.flush());
     } else {
-      this._later ??= setTimeout(() => this.flush(), this._settings.batchInterval);
+      this._flushLater(this._settings.batchInterval);
     }
   }
 
-  /** Resolves when something has left the queue, or the link is gone. */
-  room(): Promise<void> {
-    return this._room.promise;
+  /** Its sender gives up. A message that is still queued is never sent. */
+  withdraw(message: Outgoing, error: Error): void {
+    message.fail(error);
+    this._crowd.remove(message);
+    this.queue.remove(message);
+    this._refill();
   }
 
   // -- out ----------------------------------------------------------------------------------------------------------
 
-  /** Give the link what waits, a slice at a time, until it is busy or the window is full. */
+  /** Give the link what waits, a slice at a time, until it is busy, the window is full, or it would be too quick. */
   flush(): void {
     this._stopTimers();
-    const { _line: line, queue, sent } = this;
-    while (this.link && queue.length && !line.full && !this.link.busy) {
+    const { _line: line, queue } = this;
+    while (this._link && !this._link.busy) {
       const place = line.window.sent;
       const items: Data[] = [];
-      for (let size = 0; queue.length && !line.full && size < SLICE; ) {
+      for (let size = 0; queue.length && !line.full && size < SLICE && !this._mustWait(); ) {
         const message = queue.dequeue() as Outgoing;
-        const item = this._encode(message, this.link);
-        if (item === undefined) continue;
+        this._refill();
+        try {
+          items.push(this.form(message, this._link.codec));
+        } catch (error) {
+          // Another codec had taken it, or there was none yet to ask.
+          this._tell(message, error instanceof RealtimeError ? error : new RequestError("bad_payload", String(error)));
+          continue;
+        }
         line.put(message);
-        items.push(item);
+        this._pace.spend(1);
         size += message.size;
-        message.depart();
+        message.reach(DEPARTED);
       }
+      if (!items.length) break;
       this.sent += items.length;
-      if (items.length) this.link.send(items, place);
+      this._link.send(items, place);
     }
-    if (this.sent !== sent) this._wakeSenders();
-  }
-
-  /** Send again what the server lacks. It was counted, so something must stand in the place of each. */
-  resend(link: Link, messages: readonly Outgoing[]): void {
-    const items = messages.map((message) => {
-      try {
-        return message.form(link.codec);
-      } catch {
-        return link.codec.encode({ type: "", id: message.id } as Outgoing);
-      }
-    });
-    if (items.length) link.send(items, this._line.window.sent - items.length);
   }
 
   /** The server has received so many messages. False if that cannot be. */
@@ -115,80 +138,100 @@ export class Outbox {
   /** These are confirmed. */
   arrived(messages: readonly Outgoing[]): void {
     this.confirmed += messages.length;
-    for (const message of messages) message.confirm();
+    for (const message of messages) message.reach(CONFIRMED);
   }
 
   // -- links and ends -----------------------------------------------------------------------------------------------
 
-  /** The link is gone: senders go on, and what they sent stays queued. */
+  /** A link takes what waits from now on, and first what the server lacks. */
+  begin(link: Link, welcome: Welcome, { batch, maxSize }: Speech, again: readonly Outgoing[]): void {
+    const rate = welcome.limits.rate_per_second || UNLIMITED;
+    const burst = welcome.limits.burst || rate;
+    this._link = link;
+    this._batch = batch;
+    this._maxSize = maxSize;
+    // A session that goes on has spent what it has spent.
+    if (!welcome.resumed || this._pace.rate !== rate || this._pace.burst !== burst) this._pace = new Pace(rate, burst);
+    if (!again.length) return;
+    const items = again.map((message) => {
+      try {
+        return this.form(message, link.codec);
+      } catch {
+        // It was counted, so something must stand in its place: the server will refuse a nameless message.
+        return link.codec.encode({ type: "", id: message.id } as Outgoing);
+      }
+    });
+    this._pace.spend(items.length);
+    link.send(items, this._line.window.sent - items.length);
+  }
+
+  /** The link is gone: senders go on, and what they sent stays queued, as far as there is room. */
   end(): void {
-    this.link = undefined;
+    this._link = undefined;
     this._stopTimers();
-    for (const message of this.queue) message.release();
-    this._wakeSenders();
+    for (let message = this._crowd.dequeue(); message; message = this._crowd.dequeue()) this._requeue(message);
+    for (const message of this.queue) message.release(DEPARTED);
   }
 
   /** The session that carried these is gone. What may run twice is sent again; of the rest nobody knows. */
   beginAnew(unknown: readonly Outgoing[]): void {
-    // A confirmed request whose reply will never come is as unknown as what was never confirmed.
-    const lost = new Set([...unknown, ...this._requests.messages.filter((message) => message.hasDeparted)]);
     const untold: Outgoing[] = [];
-    for (const message of lost) {
-      if (message.idempotent) {
-        message.requeue();
-        try {
-          this.queue.enqueue(message);
-        } catch (error) {
-          this.tell(message, error as RealtimeError);
-        }
-      } else if (!this._fail(message, new UnknownOutcome([message]))) untold.push(message);
+    // A confirmed request whose reply will never come is as unknown as what was never confirmed.
+    for (const message of new Set([...unknown, ...this._requests])) {
+      // Not sent yet, or answered, which says more than a confirmation.
+      if (message.stage === QUEUED || message.stage === ANSWERED) continue;
+      if (!message.idempotent || message.failure) {
+        if (!message.fail(new UnknownOutcome([message]))) untold.push(message);
+        continue;
+      }
+      message.stage = QUEUED;
+      this._requeue(message);
     }
     if (untold.length) this._events.emit("error", new UnknownOutcome(untold));
   }
 
   /** The client ends: nothing that waits will come to pass. */
   fail(error: RealtimeError): void {
-    for (const message of [...this._line.window.reset(), ...this.queue]) message.fail(error);
-    while (this.queue.dequeue());
-    this._requests.fail(() => error);
-    this._wakeSenders();
-  }
-
-  /** Tell whoever waits for a message that it failed; everybody, if nobody waits. */
-  tell(message: Outgoing, error: RealtimeError): void {
-    if (!this._fail(message, error)) this._events.emit("error", error);
+    const { _crowd: crowd, queue } = this;
+    for (const message of [...this._line.window.reset(), ...crowd, ...queue, ...this._requests]) message.fail(error);
+    while (crowd.dequeue() ?? queue.dequeue());
   }
 
   // -- inside -------------------------------------------------------------------------------------------------------
 
-  /** Let a message fail, and its request, if it is one. False if nobody waits to hear that. */
-  private _fail(message: Outgoing, error: RealtimeError): boolean {
-    const told = message.fail(error);
-    if (message.id === undefined) return told;
-    this._requests.fail((pending) => (pending === message ? error : undefined));
-    return true;
+  /** Who waits for room in the queue gets it. */
+  private _refill(): void {
+    const { _crowd: crowd, queue } = this;
+    while (crowd.length && queue.length < queue.maxSize) queue.enqueue(crowd.dequeue() as Outgoing);
   }
 
-  /** Return a message's item; `undefined` if it is not to be sent, and its sender knows why. */
-  private _encode(message: Outgoing, link: Link): Data | undefined {
-    if (message.withdrawn) return undefined;
+  private _requeue(message: Outgoing): void {
     try {
-      return message.form(link.codec);
+      this.queue.enqueue(message);
     } catch (error) {
-      // Another codec had taken it.
-      this.tell(message, new RequestError("bad_payload", String(error)));
-      return undefined;
+      this._tell(message, error as RealtimeError);
     }
+  }
+
+  /** Tell whoever waits for a message that it failed; everybody, if nobody waits. */
+  private _tell(message: Outgoing, error: RealtimeError): void {
+    if (!message.fail(error)) this._events.emit("error", error);
+  }
+
+  /** Say whether the next message would come too soon for the server; then it goes later by itself. */
+  private _mustWait(): boolean {
+    const wait = this._pace.wait();
+    if (wait) this._flushLater(wait);
+    return wait > 0;
+  }
+
+  private _flushLater(milliseconds: number): void {
+    this._later ??= later(milliseconds, () => this.flush());
   }
 
   private _stopTimers(): void {
     clearTimeout(this._later);
     this._later = undefined;
     this._soon = false;
-  }
-
-  private _wakeSenders(): void {
-    this._room.resolve();
-    this._room = new Deferred();
   }
 }

@@ -1,25 +1,26 @@
-/** A message on its way out, and what its sender waits for. */
+/** A message on its way out, and who waits for what becomes of it. */
 
 import { Deferred } from "./deferred.js";
 import { type Codec, type Data, sizeOf } from "./wire/format.js";
 import { Message, type MessageFields } from "./wire/message.js";
 
-/**
- * A message with a fate.
- *
- *     queued ──counted out──▶ departed ──acknowledged──▶ confirmed        (`fail` from anywhere)
- */
+/** How far a message has come. From anywhere it may fail. */
+export const QUEUED = 0;
+/** Counted out. */
+export const DEPARTED = 1;
+/** The server has it. */
+export const CONFIRMED = 2;
+/** The reply is there. */
+export const ANSWERED = 3;
+
+/** A message with a fate. */
 export class Outgoing extends Message {
   /** Bytes of its wire form. */
   size = 0;
-  /** It was counted out. */
-  hasDeparted = false;
-  /** Its sender gave up while it was queued; it is never sent. */
-  withdrawn = false;
-  private _departed: Deferred<void> | undefined;
-  private _confirmed: Deferred<void> | undefined;
-  private _failure: Error | undefined;
-  private _isConfirmed = false;
+  stage = QUEUED;
+  /** Why it comes no further. */
+  failure: Error | undefined;
+  private _waiting: [stage: number, Deferred<unknown>][] = [];
   private _codec: Codec | undefined;
   private _data: Data = "";
 
@@ -47,44 +48,32 @@ export class Outgoing extends Message {
     return this._data;
   }
 
-  depart(): void {
-    this.hasDeparted = true;
-    this._departed?.resolve();
+  /** Resolves when it has come so far, with the reply if that was asked for; rejects when it fails. */
+  async wait(stage: number): Promise<unknown> {
+    if (this.failure) throw this.failure;
+    if (this.stage >= stage) return undefined;
+    const deferred = new Deferred<unknown>();
+    this._waiting.push([stage, deferred]);
+    return deferred.promise;
   }
 
-  confirm(): void {
-    this._isConfirmed = true;
-    this._confirmed?.resolve();
+  /** It has come so far. */
+  reach(stage: number, reply?: unknown): void {
+    this.stage = Math.max(stage, this.stage);
+    this.release(stage, reply);
   }
 
-  /** It will not be confirmed. False if nobody waits to hear that. */
+  /** Who waits for this stage goes on, wherever it is: it stays queued while there is no link. */
+  release(stage: number, reply?: unknown): void {
+    this._waiting = this._waiting.filter(([awaited, deferred]) => awaited > stage || deferred.resolve(reply));
+  }
+
+  /** It comes no further. False if nobody waits to hear that. */
   fail(error: Error): boolean {
-    this._failure = error;
-    this._departed?.reject(error);
-    this._confirmed?.reject(error);
-    return !!(this._confirmed ?? (this.hasDeparted ? undefined : this._departed));
-  }
-
-  /** There is no link to wait for: its sender goes on, and it stays queued. */
-  release(): void {
-    this._departed?.resolve();
-    this._departed = undefined;
-  }
-
-  /** It goes back to where it waits. */
-  requeue(): void {
-    this.hasDeparted = this._isConfirmed = false;
-  }
-
-  /** Wait until it was counted out, or failed, or there is no link to wait for. */
-  async departed(): Promise<void> {
-    if (this._failure) throw this._failure;
-    if (!this.hasDeparted) await (this._departed ??= new Deferred()).promise;
-  }
-
-  /** Wait until the server has received it, or it failed. */
-  async confirmed(): Promise<void> {
-    if (this._failure) throw this._failure;
-    if (!this._isConfirmed) await (this._confirmed ??= new Deferred()).promise;
+    if (this.failure) return true;
+    this.failure = error;
+    const waiting = this._waiting.splice(0);
+    for (const [, deferred] of waiting) deferred.reject(error);
+    return waiting.length > 0;
   }
 }

@@ -1,6 +1,6 @@
 /** Presets: the usual set-ups, each a function of the URL. Any option goes before the preset's. */
 
-import { RealtimeClient } from "./client.js";
+import { RealtimeClient } from "./core.js";
 import type { ClientOptions } from "./options.js";
 
 type More = Omit<ClientOptions, "url">;

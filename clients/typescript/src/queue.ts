@@ -1,8 +1,10 @@
-/** The queue of messages that wait to be sent: `Lanes` with an answer when it is full. */
+/** Where messages wait to be sent, in order of priority. */
 
-import { QueueFull } from "./errors.js";
-import { Lanes } from "./wire/lanes.js";
-import type { Priority } from "./wire/message.js";
+import { QueueFull, unexpected } from "./errors.js";
+import { PRIORITIES, type Priority } from "./wire/message.js";
+
+/** Messages taken from high, normal and low in one round, while each has some. */
+const WEIGHTS = [0, 4, 2, 1];
 
 /**
  * Messages by priority: critical overtakes everything; high, normal and low share by weight, 4 to 2 to 1.
@@ -11,7 +13,11 @@ import type { Priority } from "./wire/message.js";
  * that is less urgent than itself; if there is none, it is refused.
  */
 export class PriorityMessageQueue<M extends { readonly priority?: Priority } = { readonly priority?: Priority }> {
-  private readonly _lanes: Lanes<M>;
+  /** Messages that wait. */
+  length = 0;
+  private readonly _lanes: M[][] = PRIORITIES.map(() => []);
+  private _turn = 1;
+  private _credit = 4;
 
   /**
    * @param maxSize messages held at most.
@@ -20,32 +26,56 @@ export class PriorityMessageQueue<M extends { readonly priority?: Priority } = {
   constructor(
     readonly maxSize = 1000,
     private readonly _dropped: (message: M) => void = () => {},
-  ) {
-    this._lanes = new Lanes(maxSize);
-  }
-
-  get length(): number {
-    return this._lanes.length;
-  }
+  ) {}
 
   /** Look at everything, by priority, oldest first, without taking it. */
-  [Symbol.iterator](): IterableIterator<M> {
-    return this._lanes[Symbol.iterator]();
+  *[Symbol.iterator](): IterableIterator<M> {
+    for (const lane of this._lanes) yield* lane;
   }
 
   /**
    * Let a message wait. Without a priority it is `normal`.
    *
-   * @throws QueueFull: nothing here is less urgent.
+   * @throws QueueFull: nothing here is less urgent. TypeError: there is no such priority.
    */
   enqueue(message: M): void {
-    const victim = this._lanes.append(message);
-    if (victim === message) throw new QueueFull(`${this.maxSize} messages wait, none of them less urgent`);
+    const { priority = "normal" } = message;
+    const urgency = PRIORITIES.indexOf(priority);
+    const lane = this._lanes[urgency];
+    if (!lane) throw unexpected("priority", PRIORITIES, priority);
+    let victim: M | undefined;
+    if (this.length >= this.maxSize) {
+      const least = this._lanes.findLastIndex((held) => held.length);
+      if (least <= urgency) throw new QueueFull(`${this.maxSize} messages wait, none of them less urgent`);
+      victim = this._take(least);
+    }
+    lane.push(message);
+    this.length++;
     if (victim) this._dropped(victim);
   }
 
   /** Take the next message; `undefined` if there is none. */
   dequeue(): M | undefined {
-    return this._lanes.popleft();
+    if (this._lanes[0]?.length) return this._take(0);
+    if (!this.length) return undefined;
+    while (!this._credit || !this._lanes[this._turn]?.length) {
+      this._turn = (this._turn % 3) + 1;
+      this._credit = WEIGHTS[this._turn] as number;
+    }
+    this._credit--;
+    return this._take(this._turn);
+  }
+
+  /** Take a message out of its turn, if it is still here. */
+  remove(message: M): void {
+    for (const lane of this._lanes) {
+      const place = lane.indexOf(message);
+      if (place >= 0) this.length -= lane.splice(place, 1).length;
+    }
+  }
+
+  private _take(lane: number): M | undefined {
+    this.length--;
+    return this._lanes[lane]?.shift();
   }
 }

@@ -5,9 +5,9 @@
  * after all; where the room no longer has it, a `gap` says so.
  */
 
-import { asMap, type RealtimeError } from "./errors.js";
+import { asMap, RequestError } from "./errors.js";
 import type { Events } from "./events.js";
-import type { Message, Priority } from "./wire/message.js";
+import type { MessageFields, Priority } from "./wire/message.js";
 
 /** What the server says of a room that was joined. */
 export interface Joined {
@@ -25,12 +25,19 @@ interface Cursor {
   epoch: string;
 }
 
+/** How rooms ask. */
+type Ask = (
+  type: string,
+  payload: unknown,
+  options: { idempotent?: boolean; priority?: Priority; timeout?: number },
+) => Promise<unknown>;
+
 /** Names of rooms, each with the place in its history that was reached. */
 export class Rooms {
   private readonly _joined = new Map<string, Cursor | undefined>();
 
   constructor(
-    private readonly _ask: (type: string, payload: unknown, options?: { priority: Priority }) => Promise<unknown>,
+    private readonly _ask: Ask,
     private readonly _events: Events,
   ) {}
 
@@ -40,17 +47,17 @@ export class Rooms {
   }
 
   /** Join; return what the server says. `history`: how many of the last messages are to be sent again. */
-  async join(room: string, history = 0): Promise<Joined> {
-    const answer = asMap(await this._ask("room:join", history ? { room, history } : { room }));
+  async join(room: string, history?: number): Promise<Joined> {
+    const answer = asMap(await this._ask("room:join", { room, history: history || undefined }, { idempotent: true }));
     this.restore([room]);
-    this._reached(room, answer);
+    this.saw({ ...answer, room });
     return answer as unknown as Joined;
   }
 
   /** Leave; return whether the client was in the room. */
   async leave(room: string): Promise<boolean> {
     this._joined.delete(room);
-    return asMap(await this._ask("room:leave", { room })).left === true;
+    return asMap(await this._ask("room:leave", { room }, { idempotent: true })).left === true;
   }
 
   /** The session that goes on is in these rooms. */
@@ -68,26 +75,25 @@ export class Rooms {
 
   private async _rejoin(room: string, since: Cursor | undefined): Promise<void> {
     try {
-      const answer = asMap(await this._ask("room:join", since ? { room, since } : { room }, { priority: "critical" }));
+      const options = { priority: "critical", timeout: Number.POSITIVE_INFINITY } as const;
+      const answer = asMap(await this._ask("room:join", { room, since }, options));
       if (answer.missed) this._events.emit("gap", { reason: "history", n: 0, room });
-      if (!since) this._reached(room, answer);
+      if (!since) this.saw({ ...answer, room });
     } catch (error) {
-      if (!(error as RealtimeError).retry) this._joined.delete(room);
-      this._events.emit("error", error as RealtimeError);
+      // The session is gone again, or the client: that says nothing of the room.
+      if (!(error instanceof RequestError)) return;
+      if (!error.retry) this._joined.delete(room);
+      this._events.emit("error", error);
     }
   }
 
-  /** A message came; if it was published to a room of ours with history, that is how far we are. */
-  saw({ room, offset, epoch }: Message): void {
+  /**
+   * A message came; if it was published to a room of ours with history, that is how far we are. So is the newest message
+   * that the answer to a join names: what was asked for has come before it.
+   */
+  saw({ room, offset, epoch }: Pick<MessageFields, "room" | "offset" | "epoch">): void {
     if (room === undefined || offset === undefined || epoch === undefined || !this._joined.has(room)) return;
     const cursor = this._joined.get(room);
     if (cursor?.epoch !== epoch || cursor.offset < offset) this._joined.set(room, { offset, epoch });
-  }
-
-  /** The answer to a join names the newest message that was there; what was asked for has come before it. */
-  private _reached(room: string, { offset, epoch }: Readonly<Record<string, unknown>>): void {
-    if (typeof offset === "number" && typeof epoch === "string" && this._joined.has(room)) {
-      this._joined.set(room, { offset, epoch });
-    }
   }
 }

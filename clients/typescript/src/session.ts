@@ -10,9 +10,11 @@
 import { Acks } from "./acks.js";
 import { asMap, RequestError, text } from "./errors.js";
 import type { Events, Gap } from "./events.js";
+import { Heartbeat } from "./heartbeat.js";
 import type { Settings } from "./options.js";
 import { Outbox } from "./outbox.js";
 import type { Outgoing } from "./outgoing.js";
+import type { ConnectionQualityDetector } from "./quality.js";
 import { Requests } from "./requests.js";
 import { asLost, type Link, LinkLost } from "./transports/link.js";
 import type { Codec, Data } from "./wire/format.js";
@@ -29,8 +31,6 @@ export interface Listener {
   message(message: Message): void;
   /** The server knows nothing of an earlier session's rooms any more. */
   anew(): void;
-  /** The `t` of a pong. */
-  pong(t: unknown): void;
   /** The server wants the client to attach elsewhere within so many milliseconds. */
   move(within: number): void;
   /** The session's link has ended. */
@@ -42,6 +42,7 @@ export class Session {
   readonly line: ClientLine<Outgoing>;
   readonly requests = new Requests();
   readonly outbox: Outbox;
+  readonly heartbeat: Heartbeat;
   /** Carries the session; `undefined` while there is none. */
   link: Link | undefined;
   /** The last one. */
@@ -57,11 +58,13 @@ export class Session {
   constructor(
     private readonly _settings: Settings,
     private readonly _events: Events,
+    detector: ConnectionQualityDetector,
     private readonly _listener: Listener,
   ) {
     const { window, windowBytes } = _settings.limits;
     this.line = new ClientLine(window, windowBytes);
     this.outbox = new Outbox(_settings, this.line, this.requests, _events);
+    this.heartbeat = new Heartbeat(this, detector, _events);
   }
 
   // -- links --------------------------------------------------------------------------------------------------------
@@ -74,51 +77,46 @@ export class Session {
    */
   take(link: Link, welcome: Welcome, codec: Codec): Link | undefined {
     const taken = this.line.takeWelcome(link, welcome);
-    if (!taken) throw new LinkLost("stale_attach", "the welcome answers another hello");
+    if (!taken) throw new LinkLost("the welcome answers another hello", "stale_attach");
+    const { enableBatching, batchSize, heartbeatInterval, pingTimeout } = this._settings;
+    const { heartbeat, limits } = welcome;
+    const [interval, timeout] = [heartbeat.interval * 1000, heartbeat.timeout * 1000];
+    const speech = {
+      codec,
+      batch: enableBatching && welcome.batch ? batchSize : 1,
+      maxSize: limits.max_message_size || MAX_SIZE,
+      patience: interval + timeout,
+    };
     const old = this.link;
     this.link = link;
     this.welcome = welcome;
     this.heard = Date.now();
     this._acks.begin(welcome);
+    link.speak(speech);
     this.outbox.arrived(taken.confirmed);
-    this._speak(link, welcome, codec);
-    this.outbox.resend(link, taken.resend);
+    this.outbox.begin(link, welcome, speech, taken.resend);
     if (taken.missed) this._miss({ reason: welcome.reason ?? "overflow", n: taken.missed });
     if (taken.anew) this.outbox.beginAnew(taken.unknown);
     if (!welcome.rooms) this._listener.anew();
     this.outbox.flush();
+    this.heartbeat.start(Math.min(heartbeatInterval, interval), Math.min(pingTimeout, timeout));
     return old;
   }
 
-  /** A link has ended. False if the session had left it before. */
-  lose(link: Link, lost: LinkLost): boolean {
-    if (!this.line.detach(link)) return false;
+  /** The link has ended, or must: leave it, with a goodbye if the session ends, too. Nothing if it was left before. */
+  async end(link: Link | undefined, why: unknown, bye = false): Promise<void> {
+    if (!link || !this.line.detach(link)) return;
     this.link = undefined;
     this.outbox.end();
     this._acks.end();
-    this._listener.lost(lost);
-    return true;
-  }
-
-  // -- out ----------------------------------------------------------------------------------------------------------
-
-  /**
-   * Encode a message, so that its sender hears of what cannot be sent.
-   *
-   * @throws TypeError: the payload holds something that the codec cannot express.
-   * @throws RequestError: `message_too_big`, by what the server said in its welcome.
-   */
-  check(message: Outgoing, codec: Codec): void {
-    message.form(this.link?.codec ?? codec);
-    const limit = this._limit("max_message_size");
-    if (limit && message.size > limit) {
-      throw new RequestError("message_too_big", `${message.size} bytes, the server takes ${limit}`);
-    }
+    this.heartbeat.stop();
+    this._listener.lost(asLost(why));
+    await link.close(bye ? link.codec.control("bye", {}) : undefined);
   }
 
   /** Write a control item now, if there is a link. */
   control(name: string, fields: Record<string, unknown>): void {
-    this.link?.control(this.link.codec.encodeControl(name, fields));
+    this.link?.control(this.link.codec.control(name, fields));
   }
 
   // -- in -----------------------------------------------------------------------------------------------------------
@@ -129,8 +127,7 @@ export class Session {
     try {
       this.takeItems(link, link.codec.decode(frame), frame.length);
     } catch (error) {
-      this.lose(link, asLost(error));
-      void link.close();
+      void this.end(link, error);
     }
   }
 
@@ -151,11 +148,16 @@ export class Session {
   }
 
   private _message(item: Message | Undecodable): void {
-    if (item instanceof Undecodable) this._events.emit("error", new RequestError("undecodable", item.reason));
-    else if (item.re !== undefined && this.requests.settle(item)) return;
-    else if (item.type === "error" && item.re === undefined) this._refused(item.payload);
-    else if (item.type === "gap" && item.sender === undefined) this._gap(asMap(item.payload));
-    else this._listener.message(item);
+    if (item instanceof Undecodable) return this._events.emit("error", new RequestError("undecodable", item.reason));
+    const { type, payload, re, sender } = item;
+    if (re !== undefined && this.requests.settle(item)) return;
+    // What has a sender is a member's, whatever it is called.
+    if (type === "error" && re === undefined && sender === undefined) this._refused(payload);
+    else if (type === "gap" && sender === undefined) {
+      // Messages were dropped before they were counted: the server says how many, and why.
+      const { reason, n, room } = asMap(payload);
+      this._miss({ reason: String(reason), n: Number(n ?? 1), room: text(room) });
+    } else this._listener.message(item);
   }
 
   /** A message without an id was answered with an error, which names its place in the count. */
@@ -167,43 +169,21 @@ export class Session {
     if (!message?.fail(error)) this._events.emit("error", error);
   }
 
-  /** Messages were dropped before they were counted: the server says how many, and why. */
-  private _gap({ reason, n, room }: Record<string, unknown>): void {
-    this._miss({ reason: String(reason), n: Number(n ?? 1), room: text(room) });
-  }
-
   /** Do what the server says; an unknown item is a newer server's and does no harm. */
   private _control({ name, fields }: Control): void {
     if (name === "ack") {
       if (!this.outbox.confirm(Number(fields.n) || 0))
-        throw new LinkLost("bad_control", `ack: ${fields.n} were not sent`);
+        throw new LinkLost(`ack: ${fields.n} were not sent`, "bad_control");
       this.outbox.flush();
     } else if (name === "ping") this.control("pong", "t" in fields ? { t: fields.t } : {});
-    else if (name === "pong") this._listener.pong(fields.t);
+    else if (name === "pong") this.heartbeat.pong(fields.t);
     else if (name === "close") throw LinkLost.byServer(fields);
     else if (name === "move") this._listener.move((Number(fields.within) || 0) * 1000);
     else if (name === "error") this._events.emit("error", RequestError.parse(fields));
   }
 
-  // -- inside -------------------------------------------------------------------------------------------------------
-
   private _miss(gap: Gap): void {
     this.missed += gap.n;
     this._events.emit("gap", gap);
-  }
-
-  private _speak(link: Link, welcome: Welcome, codec: Codec): void {
-    const { enableBatching, batchSize } = this._settings;
-    const { interval, timeout } = welcome.heartbeat;
-    const batch = enableBatching && welcome.batch ? batchSize : 1;
-    const maxSize = this._limit("max_message_size") ?? MAX_SIZE;
-    link.speak({ codec, batch, maxSize, patience: (interval + timeout) * 1000 });
-    this.outbox.link = link;
-    this.outbox.batch = batch;
-  }
-
-  private _limit(name: string): number | undefined {
-    const value = this.welcome?.limits[name];
-    return typeof value === "number" && value > 0 ? value : undefined;
   }
 }

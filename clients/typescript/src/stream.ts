@@ -1,6 +1,6 @@
 /** `for await (const message of client.messages(…))`: messages as a stream. */
 
-import { Deferred } from "./deferred.js";
+import { Signal } from "./deferred.js";
 
 /**
  * Messages from now on, in order. It ends with `return()` (which leaving the loop calls), and when the client does.
@@ -10,8 +10,8 @@ import { Deferred } from "./deferred.js";
  */
 export class MessageStream<M> implements AsyncIterableIterator<M> {
   private _held: M[] = [];
-  private _waiting: Deferred<IteratorResult<M>>[] = [];
   private _ended = false;
+  private readonly _news = new Signal();
 
   constructor(
     private readonly _limit: number,
@@ -22,26 +22,21 @@ export class MessageStream<M> implements AsyncIterableIterator<M> {
   /** A message came. */
   push(message: M): void {
     if (this._ended) return;
-    const waiting = this._waiting.shift();
-    if (waiting) return waiting.resolve({ done: false, value: message });
     this._held.push(message);
     if (this._held.length > this._limit) this._dropped(this._held.shift() as M);
+    this._news.wake();
   }
 
   /** No more messages; those that wait can still be taken. */
   end(): void {
-    if (this._ended) return;
     this._ended = true;
     this._end(this);
-    for (const waiting of this._waiting) waiting.resolve({ done: true, value: undefined });
+    this._news.wake();
   }
 
-  next(): Promise<IteratorResult<M>> {
-    if (this._held.length) return Promise.resolve({ done: false, value: this._held.shift() as M });
-    if (this._ended) return Promise.resolve({ done: true, value: undefined });
-    const waiting = new Deferred<IteratorResult<M>>();
-    this._waiting.push(waiting);
-    return waiting.promise;
+  async next(): Promise<IteratorResult<M>> {
+    while (!this._held.length && !this._ended) await this._news.wait();
+    return this._held.length ? { value: this._held.shift() as M } : { done: true, value: undefined };
   }
 
   return(): Promise<IteratorResult<M>> {

@@ -1,20 +1,20 @@
 /**
- * Who wants which messages.
+ * Who wants which messages, or events.
  *
- * A pattern is an exact type (`"chat:message"`), a prefix (`"chat:*"`) or `"*"`. Everybody whose pattern matches gets the
- * message, in the order in which it was sent, at once.
+ * A pattern is an exact type (`"chat:message"`), a prefix (`"chat:*"`) or `"*"`. Everybody whose pattern matches is
+ * called, in the order in which they asked, at once. What a callback throws, also later, harms nobody else.
  */
 
-import type { Message } from "./wire/message.js";
+import { unexpected } from "./errors.js";
 
-type Callback = (message: Message) => unknown;
+type Callback = (value: never) => unknown;
 
-/** Say whether a pattern covers a message type. */
+/** Say whether a pattern covers a type. */
 export function matches(pattern: string, type: string): boolean {
   return pattern.endsWith("*") ? type.startsWith(pattern.slice(0, -1)) : type === pattern;
 }
 
-/** All of a client. */
+/** Callbacks by pattern. */
 export class Subscriptions {
   private readonly _all = new Set<{ pattern: string; callback: Callback }>();
 
@@ -23,16 +23,25 @@ export class Subscriptions {
     return [...new Set([...this._all].map((one) => one.pattern))];
   }
 
-  /** Call `callback` with each message that matches; return how to end that. */
+  /** Call `callback` with each value whose type matches; return how to end that. */
   add(pattern: string, callback: Callback): () => void {
-    if (!pattern) throw new TypeError("pattern: expected a message type, a prefix with * at its end, or *");
+    if (!pattern) throw unexpected("pattern", "a type, a prefix with * at its end, or *", pattern);
     const one = { pattern, callback };
     this._all.add(one);
     return () => this._all.delete(one);
   }
 
-  /** Give one message to all whom it concerns. */
-  deliver(message: Message, call: (callback: Callback, message: Message) => void): void {
-    for (const { pattern, callback } of [...this._all]) if (matches(pattern, message.type)) call(callback, message);
+  /** Give a value to all whom it concerns; `failed` hears what they throw. False if it concerns nobody. */
+  deliver(type: string, value: unknown, failed: (error: unknown) => void): boolean {
+    const concerned = [...this._all].filter(({ pattern }) => matches(pattern, type));
+    for (const { callback } of concerned) {
+      try {
+        const result = callback(value as never);
+        if (result instanceof Promise) result.catch(failed);
+      } catch (error) {
+        failed(error);
+      }
+    }
+    return concerned.length > 0;
   }
 }

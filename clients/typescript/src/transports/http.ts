@@ -1,12 +1,11 @@
 /** HTTP requests of the transports that have no socket of their own, and what their answers mean. */
 
-import { asMap } from "../errors.js";
-import type { Codec, Data } from "../wire/format.js";
-import { Control } from "../wire/message.js";
-import { type Context, LinkLost } from "./link.js";
+import { advice, asMap, type Codec, type Context, Control, type Data, LinkLost, later } from "../core.js";
 
 /** Milliseconds: the first and the longest pause before a request that failed is made again. */
 const RETRY = [50, 2000] as const;
+/** Refusals of one request that say nothing about the session. */
+const PASSING = ["rate_limited", "too_many_requests", "timeout"];
 
 /**
  * POST a frame; return the response, whose body is not read yet, if its status is 200.
@@ -35,7 +34,7 @@ export async function post(
       ...options,
     });
   } catch (error) {
-    throw new LinkLost("NETWORK_ERROR", String(error));
+    throw new LinkLost(String(error));
   }
   if (response.status === 200) return response;
   throw await refusal(response, codec);
@@ -51,10 +50,10 @@ export async function bodyOf(response: Response, codec: Codec, limit: number): P
   try {
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
-    throw new LinkLost("NETWORK_ERROR", String(error));
+    throw new LinkLost(String(error));
   }
   if (bytes.length > limit)
-    throw new LinkLost("message_too_big", `an answer of ${bytes.length} bytes`, undefined, undefined, false);
+    throw new LinkLost(`an answer of ${bytes.length} bytes`, "message_too_big", undefined, undefined, false);
   return codec.binary || bytes[0] === 1 ? bytes : new TextDecoder().decode(bytes);
 }
 
@@ -63,15 +62,9 @@ async function refusal(response: Response, codec: Codec): Promise<LinkLost> {
   const body = new Uint8Array(await response.arrayBuffer().catch(() => new ArrayBuffer()));
   const fields = said(body, codec);
   if (fields) return LinkLost.byServer(fields);
-  const after = Number(response.headers.get("Retry-After") || Number.NaN) * 1000;
+  const after = advice(Number(response.headers.get("Retry-After") || Number.NaN));
   const passing = response.status >= 500 || [408, 425, 429].includes(response.status);
-  return new LinkLost(
-    "NETWORK_ERROR",
-    `answered with ${response.status}`,
-    undefined,
-    after >= 0 ? after : undefined,
-    passing,
-  );
+  return new LinkLost(`answered with ${response.status}`, undefined, undefined, after, passing);
 }
 
 /** Return the coded error in a body: a frame with an `error` or `close` item, in the codec or in JSON. */
@@ -91,6 +84,20 @@ function said(body: Uint8Array<ArrayBuffer>, codec: Codec): Readonly<Record<stri
 /** A body, as much of it as was asked for, or why it cannot be had. Made anew with each attempt. */
 export type Ask<T> = (signal: AbortSignal) => Promise<T>;
 
+/** Make a request that is given up after so many milliseconds, or with a signal. */
+export async function limited<T>(ask: Ask<T>, milliseconds: number, signal?: AbortSignal): Promise<T> {
+  const own = new AbortController();
+  const abort = () => own.abort();
+  const timer = later(milliseconds, abort);
+  signal?.addEventListener("abort", abort);
+  try {
+    return await ask(own.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
 /**
  * Make a request until it is answered, or refused, or has failed for `patience` milliseconds.
  *
@@ -102,8 +109,11 @@ export async function persist<T>(ask: Ask<T>, patience: number, signal: AbortSig
     try {
       return await ask(signal);
     } catch (error) {
-      if (!(error instanceof LinkLost) || !error.passing || signal.aborted || Date.now() >= until) throw error;
-      await new Promise((done) => setTimeout(done, Math.max(error.retryAfter ?? 0, random() * pause)));
+      if (!(error instanceof LinkLost) || signal.aborted) throw error;
+      if (!error.passing && !PASSING.includes(error.code)) throw error;
+      const wait = Math.max(error.retryAfter ?? 0, random() * pause);
+      if (Date.now() + wait >= until) throw error;
+      await new Promise<void>((done) => later(wait, done));
       if (signal.aborted) throw error;
     }
   }

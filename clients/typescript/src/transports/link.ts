@@ -7,49 +7,42 @@
  * when it no longer is. After `close` it calls nothing any more.
  */
 
-import { factsOf, Refused, text } from "../errors.js";
+import { Refused, said } from "../errors.js";
 import type { ConnectionType, Settings } from "../options.js";
 import type { Outgoing } from "../outgoing.js";
-import type { Codec, Data } from "../wire/format.js";
+import { type Codec, type Data, sizeOf, WireError } from "../wire/format.js";
 import type { ClientLine } from "../wire/line.js";
-
-/** Refusals of one request that say nothing about the session. */
-const PASSING = ["rate_limited", "too_many_requests", "timeout"];
 
 /** A link has ended, or never came to be. */
 export class LinkLost {
   /**
-   * @param code a close code's name, or `NETWORK_ERROR`.
    * @param reason for people.
+   * @param code a close code's name, or `NETWORK_ERROR`.
    * @param refusal what the server said, if it was the server that ended it.
    * @param retryAfter milliseconds, where somebody advised it.
-   * @param passing the same request again may well succeed.
+   * @param passing the same again may well succeed.
    */
   constructor(
-    readonly code: string,
-    readonly reason = "",
+    readonly reason: string,
+    readonly code = "NETWORK_ERROR",
     readonly refusal?: Refused,
     public retryAfter: number | undefined = refusal?.retryAfter,
-    readonly passing = !refusal || PASSING.includes(refusal.code),
+    readonly passing = !refusal,
   ) {}
 
   /** Make one of what the server said: the fields of a `close` or of a refusal. */
   static byServer(fields: Readonly<Record<string, unknown>>): LinkLost {
-    const facts = factsOf(fields);
-    const refusal = new Refused(text(fields.code) ?? "internal", text(fields.reason), {
-      ...facts,
-      number: Number(fields.number) || 0,
-      details: "attach" in fields ? { ...facts.details, attach: fields.attach } : facts.details,
-    });
-    return new LinkLost(refusal.code, refusal.reason, refusal);
+    const [code, reason, facts] = said(fields);
+    const details = "attach" in fields ? { ...facts.details, attach: fields.attach } : facts.details;
+    const refusal = new Refused(code, reason, { ...facts, details }, Number(fields.number) || 0);
+    return new LinkLost(refusal.reason, refusal.code, refusal);
   }
 }
 
 /** Return the loss that was thrown, or one made of whatever else was. */
 export function asLost(error: unknown): LinkLost {
   if (error instanceof LinkLost) return error;
-  const code = (error as { code?: unknown } | null)?.code;
-  return new LinkLost(typeof code === "string" && error instanceof Error ? code : "NETWORK_ERROR", String(error));
+  return new LinkLost(String(error), error instanceof WireError ? error.code : undefined);
 }
 
 /** What was agreed on in `welcome`. */
@@ -66,10 +59,8 @@ export interface Speech {
 /** What a link is given. */
 export interface Context {
   readonly settings: Settings;
-  /** Asked for; a text-only link uses `text` instead. */
+  /** Asked for; a text-only link uses JSON instead. */
   readonly codec: Codec;
-  /** The codec that every server speaks. */
-  readonly text: Codec;
   /** The session's counts and secret, which POSTs and polls name. */
   readonly line: ClientLine<Outgoing>;
   /** A frame came by the way down. Returns when it was taken. */
@@ -110,16 +101,17 @@ export interface Link {
 /** Cut items into frames of at most `most` items and, where an item is not larger itself, `maxSize` bytes. */
 export function batches(items: readonly Data[], most: number, maxSize: number): Data[][] {
   const made: Data[][] = [];
-  let size = 0;
+  let left = 0;
   for (const item of items) {
     const last = made.at(-1);
-    if (last && last.length < most && size + 1 + item.length <= maxSize) {
-      last.push(item);
-      size += 1 + item.length;
-    } else {
+    // A single item needs no measuring.
+    const size = most > 1 ? sizeOf(item) + 1 : 0;
+    if (last && last.length < most && size <= left) last.push(item);
+    else {
       made.push([item]);
-      size = item.length;
+      left = maxSize + 1;
     }
+    left -= size;
   }
   return made;
 }

@@ -5,10 +5,9 @@
  * `EventSource` could not: it can say no hello, so every loss would be a new session.
  */
 
-import type { Codec, Data } from "../wire/format.js";
+import { type Context, type Data, JSON_CODEC, LinkLost } from "../core.js";
 import { post } from "./http.js";
-import { asLost, type Context, type Link, LinkLost, type Speech } from "./link.js";
-import { Upstream } from "./upstream.js";
+import { PostingLink } from "./posting.js";
 import { stream } from "./xhr.js";
 
 /**
@@ -47,72 +46,35 @@ export class EventStream {
       }
     }
     if (this._size + this._rest.length > this._maxSize) {
-      throw new LinkLost("message_too_big", `an event of more than ${this._maxSize} characters`);
+      throw new LinkLost(`an event of more than ${this._maxSize} characters`, "message_too_big");
     }
     return events;
   }
 }
 
 /** A `Link` whose way down is an event stream. Text only. */
-export class SseLink implements Link {
+export class SseLink extends PostingLink {
   readonly type = "sse";
   readonly confirms = false;
-  readonly codec: Codec;
-  private readonly _abort = new AbortController();
-  private _upstream: Upstream | undefined;
 
-  constructor(private readonly _context: Context) {
-    this.codec = _context.codec.binary ? _context.text : _context.codec;
+  constructor(context: Context) {
+    super(context, context.codec.binary ? JSON_CODEC : context.codec);
   }
 
-  get busy(): boolean {
-    return this._upstream?.busy ?? true;
-  }
-
-  open(hello: () => Data): void {
-    this._read(hello()).catch((error) => {
-      if (!this._abort.signal.aborted) this._context.lost(asLost(error));
-    });
-  }
-
-  speak(speech: Speech): void {
-    this._upstream = new Upstream(this._context, { ...speech, codec: this.codec });
-  }
-
-  send(items: readonly Data[], place: number): void {
-    this._upstream?.send(items, place);
-  }
-
-  control(item: Data): void {
-    this._upstream?.control(item);
-  }
-
-  async flush(): Promise<void> {
-    await this._upstream?.flush();
-  }
-
-  async close(last?: Data): Promise<void> {
-    const said = this._upstream?.close(last);
-    // The server takes a goodbye only by a connection that lives.
-    if (last !== undefined) await said;
-    this._abort.abort();
-  }
-
-  private async _read(hello: Data): Promise<void> {
+  protected override async _run(hello: Data): Promise<void> {
+    const { settings, heard, frame } = this._context;
     const { signal } = this._abort;
-    const events = new EventStream(this._context.settings.limits.frame);
+    const events = new EventStream(settings.limits.frame);
     const take = async (chunk: string) => {
-      this._context.heard();
-      for (const frame of events.feed(chunk)) {
-        if (!signal.aborted) await this._context.frame(frame);
-      }
+      heard();
+      for (const event of events.feed(chunk)) if (!signal.aborted) await frame(event);
     };
     // Whether the platform can stream at all, not whether this answer has a body.
-    if (this._context.settings.fetch || "body" in Response.prototype) {
+    if (settings.fetch || "body" in Response.prototype) {
       const response = await post(this._context, "sse", hello, this.codec, { signal });
       const kind = response.headers.get("Content-Type") ?? "nothing";
       if (!kind.startsWith("text/event-stream") || !response.body) {
-        throw new LinkLost("NETWORK_ERROR", `the answer is ${kind}, not an event stream`);
+        throw new LinkLost(`the answer is ${kind}, not an event stream`);
       }
       const reader = response.body.getReader();
       const decoder = new TextDecoder();
@@ -122,6 +84,6 @@ export class SseLink implements Link {
     } else {
       await stream(this._context, hello as string, take, signal);
     }
-    throw new LinkLost("NETWORK_ERROR", "the stream has ended");
+    throw new LinkLost("the stream has ended");
   }
 }

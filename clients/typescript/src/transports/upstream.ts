@@ -5,14 +5,23 @@
  * and the server skips what it knows. What was posted stays here until an answer has confirmed it.
  */
 
-import { Deferred } from "../deferred.js";
-import { type Codec, type Data, sizeOf } from "../wire/format.js";
-import { Control } from "../wire/message.js";
-import { bodyOf, persist, post } from "./http.js";
-import { asLost, type Context, type LinkLost, type Speech } from "./link.js";
+import {
+  asLost,
+  type Codec,
+  type Context,
+  Control,
+  type Data,
+  Deferred,
+  type LinkLost,
+  type Speech,
+  sizeOf,
+} from "../core.js";
+import { bodyOf, limited, persist, post } from "./http.js";
 
-/** Bytes that may wait here; also what one POST carries at most, if a single message is not larger. */
-const HIGH_WATER = 256 * 1024;
+/** Bytes that may wait here. */
+const HIGH_WATER = 128 * 1024;
+/** Bytes that one POST carries at most, if a single message is not larger: what is cut is sent again as a whole. */
+const POST_MAX = 64 * 1024;
 /** Bytes for the first item of a POST and its controls. */
 const SLACK = 4096;
 /** Control items that may wait. More are nonsense, or a server that has been silent for hours. */
@@ -40,7 +49,7 @@ export class Upstream {
   ) {
     const { line } = _context;
     this._codec = _speech.codec;
-    this._most = Math.max(1, Math.min(HIGH_WATER, _speech.maxSize) - SLACK);
+    this._most = Math.max(1, Math.min(POST_MAX, _speech.maxSize) - SLACK);
     this._first = line.window.sent;
     this._name = { session: line.session, secret: line.secret, attach: line.attached };
   }
@@ -84,8 +93,9 @@ export class Upstream {
     if (last === undefined) return;
     // `from` claims nothing that may be missing: no message follows.
     const body = this._codec.join([this._head(this._context.line.window.confirmed), last]);
-    const options = { signal: AbortSignal.timeout(LAST), keepalive: true };
-    await post(this._context, "send", body, this._codec, options).catch(() => {});
+    const say = (signal: AbortSignal) =>
+      post(this._context, "send", body, this._codec, { signal, keepalive: true }).catch(() => {});
+    await limited(say, LAST);
   }
 
   private _start(): void {
@@ -118,14 +128,15 @@ export class Upstream {
       items.push(item);
     }
     const body = this._codec.join([this._head(this._first), ...controls, ...items]);
+    const { patience } = this._speech;
     const ask = async (signal: AbortSignal): Promise<Data> => {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(this._speech.patience)]);
-      const response = await post(this._context, "send", body, this._codec, { signal: limited });
+      const response = await post(this._context, "send", body, this._codec, { signal });
       return bodyOf(response, this._codec, settings.limits.frame);
     };
+    const once = (signal: AbortSignal) => limited(ask, patience, signal);
     let answer: Data;
     try {
-      answer = await persist(ask, this._speech.patience, this._abort.signal, settings.random);
+      answer = await persist(once, patience, this._abort.signal, settings.random);
     } catch (error) {
       const lost = asLost(error);
       if (lost.code !== "gap") throw lost;
@@ -140,7 +151,7 @@ export class Upstream {
   }
 
   private _head(from: number): Data {
-    return this._codec.encodeControl("send", { ...this._name, from });
+    return this._codec.control("send", { ...this._name, from });
   }
 
   /** The server lacks what was posted before: nothing here can make that good unless it still waits here. */

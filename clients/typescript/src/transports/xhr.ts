@@ -1,6 +1,6 @@
 /** A response as text while it arrives, by XMLHttpRequest: for platforms whose `fetch` cannot stream. */
 
-import { type Context, LinkLost } from "./link.js";
+import { type Context, LinkLost } from "../core.js";
 
 /** Characters after which a stream is begun anew: an XMLHttpRequest keeps all that has come. */
 const MOST = 4 * 1024 * 1024;
@@ -48,6 +48,6 @@ function failure(request: XMLHttpRequest): LinkLost {
   try {
     return LinkLost.byServer(JSON.parse(request.responseText)[1]);
   } catch {
-    return new LinkLost("NETWORK_ERROR", request.status ? `answered with ${request.status}` : "no answer");
+    return new LinkLost(request.status ? `answered with ${request.status}` : "no answer");
   }
 }

@@ -5,7 +5,7 @@
  * compressor made of a frame. No item of JSON or CBOR can begin with that byte.
  */
 
-import { Control, envelope, fromMap, type Item, type Message, Undecodable } from "./message.js";
+import { Control, envelope, fromMap, type Item, type Message } from "./message.js";
 
 /** Text for a text codec, bytes for anything else. */
 export type Data = string | Uint8Array<ArrayBuffer>;
@@ -16,7 +16,7 @@ export interface Codec {
   readonly binary: boolean;
   /** @throws TypeError: the payload holds something that the codec cannot express. */
   encode(message: Message): Data;
-  encodeControl(name: string, fields: Record<string, unknown>): Data;
+  control(name: string, fields: Record<string, unknown>): Data;
   /** Make one frame of encoded items. */
   join(items: readonly Data[]): Data;
   /** @throws WireError: the frame cannot be cut into items, so that nobody knows how many it held. */
@@ -50,35 +50,26 @@ export const JSON_CODEC: Codec = {
   name: "json",
   binary: false,
   encode: (message) => JSON.stringify(envelope(message)),
-  encodeControl: (name, fields) => JSON.stringify([name, fields]),
+  control: (name, fields) => JSON.stringify([name, fields]),
   join: (items) => items.join("\n"),
   decode(frame) {
     const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame);
     const items: Item[] = [];
     for (const line of text.split("\n")) {
       const item = line.trim();
-      if (item) items.push(item[0] === "{" ? message(item) : control(item));
+      if (item) items.push(item[0] === "{" ? fromMap(parsed(item)) : asControl(parsed(item)));
     }
     return items;
   },
 };
 
-function message(text: string): Item {
+/** Return what JSON says; `undefined` if it is none. */
+function parsed(text: string): unknown {
   try {
-    return fromMap(JSON.parse(text));
-  } catch (error) {
-    return new Undecodable(String(error));
-  }
-}
-
-function control(text: string): Item {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    // Nobody knows what it was: `asControl` says so.
+    return undefined;
   }
-  return asControl(value);
 }
 
 /**

@@ -12,16 +12,16 @@ export interface Hello {
   attach: number;
   /** Random, at least 16 characters: names the hello and, until it is confirmed, the session that it makes. */
   nonce: string;
-  session?: string;
-  secret?: string;
+  session?: string | undefined;
+  secret?: string | undefined;
   /** How many messages have arrived in this session; `null`: keep identity and rooms, reset both counts. */
   received?: number | null;
   /** How many messages were sent in it, so that replays can be told from news. */
   sent?: number;
-  token?: string;
-  client?: string;
-  compress?: string[];
-  batch?: boolean;
+  token?: string | undefined;
+  client?: string | undefined;
+  compress?: string[] | undefined;
+  batch?: boolean | undefined;
 }
 
 /** What a server answers to a hello that it takes. Times are seconds, as on the wire. */
@@ -41,35 +41,45 @@ export interface Welcome {
   batch: boolean;
   node: string;
   heartbeat: { interval: number; timeout: number };
-  limits: Readonly<Record<string, number>>;
+  limits: Readonly<Partial<Record<"max_message_size" | "window" | "rate_per_second" | "burst", number>>>;
   ttl: number;
+  /** Advice for coming back: attempts before the client is suspended, and where its backoff begins. */
+  reconnect: { attempts: number; delay: number };
 }
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What a welcome must have, by example. */
+const NEEDED = { session: "", secret: "", attach: 0, resumed: false, received: 0 };
+/** What it may leave out, with what is meant then. */
+const USUAL = { lost: 0, rooms: false, codec: "json", batch: false, node: "", limits: {}, ttl: 120 };
+/** What is not there if it is not. */
+const OPTIONAL = { reason: "", compress: "" };
 
 /**
  * Read the fields of a `welcome`.
  *
  * @throws WireError: a field is missing or of the wrong type; the text names it.
  */
-export function parseWelcome(fields: Readonly<Record<string, unknown>>): Welcome {
-  const read = reader(fields);
-  const beat = reader(read("heartbeat", {}, {}));
-  const welcome = { heartbeat: { interval: beat("interval", 0, 30), timeout: beat("timeout", 0, 5) } };
-  for (const [key, example] of Object.entries(NEEDED)) Object.assign(welcome, { [key]: read(key, example) });
-  for (const [key, usual] of Object.entries(USUAL)) Object.assign(welcome, { [key]: read(key, usual, usual) });
-  for (const key of ["reason", "compress"]) if (fields[key] != null) Object.assign(welcome, { [key]: read(key, "") });
-  return welcome as Welcome;
+export function parseWelcome(fields: Fields): Welcome {
+  const { heartbeat, reconnect } = read(fields, {}, { heartbeat: {}, reconnect: {} });
+  return {
+    ...read(fields, NEEDED, USUAL, OPTIONAL),
+    heartbeat: read(heartbeat, {}, { interval: 30, timeout: 5 }),
+    reconnect: read(reconnect, {}, { attempts: 0, delay: 0 }),
+  };
 }
 
-/** What a welcome must have, by example. */
-const NEEDED = { session: "", secret: "", attach: 0, resumed: false, received: 0 };
-/** What it may leave out, with what is meant then. */
-const USUAL = { lost: 0, rooms: false, codec: "json", batch: false, node: "", limits: {}, ttl: 120 };
-
-/** Return what reads one field after the other: of the type of an example, with a default if there may be none. */
-function reader(fields: Readonly<Record<string, unknown>>) {
-  return <T>(key: string, example: T, otherwise?: T): T => {
-    const value = fields[key] ?? otherwise;
-    if (typeof value === typeof example && (typeof value !== "number" || value >= 0)) return value as T;
-    throw new WireError("bad_control", `welcome: \`${key}\`: expected a ${typeof example}`);
-  };
+/** Return the fields that examples name, each of its example's type; `usual` is also what is meant without one. */
+function read<N extends Fields, U extends Fields, O extends Fields>(fields: Fields, needed: N, usual: U, optional?: O) {
+  const found: Record<string, unknown> = { ...usual };
+  for (const [key, example] of Object.entries({ ...needed, ...usual, ...optional })) {
+    const value = fields[key] ?? undefined;
+    if (value === undefined && !(key in needed)) continue;
+    if (typeof value !== typeof example || (typeof value === "number" && !(value >= 0))) {
+      throw new WireError("bad_control", `welcome: \`${key}\`: expected a ${typeof example}`);
+    }
+    found[key] = value;
+  }
+  return found as N & U & Partial<O>;
 }

@@ -62,8 +62,8 @@ export class ClientLine<M extends Sized> {
    * @param limitBytes bytes that it holds, and one message more.
    */
   constructor(
-    readonly limit = 1000,
-    readonly limitBytes = 16 * 1024 * 1024,
+    readonly limit: number,
+    readonly limitBytes: number,
   ) {}
 
   /** To send more now would give up the proof of what was sent before. */
@@ -86,71 +86,52 @@ export class ClientLine<M extends Sized> {
 
   /** Make the hello for a connection. From here on no earlier hello's welcome is taken. */
   hello(connection: object, { forget = false, ...options }: HelloOptions = {}): Hello {
-    this._forget = (forget || this._forget) && this.session !== undefined;
-    this.attach++;
+    const { session, secret, received, window } = this;
+    this._forget = (forget || this._forget) && session !== undefined;
     this._asked = connection;
-    this._atHello = this.received;
-    const hello: Hello = { v: VERSION, attach: this.attach, nonce: this._nonce };
-    if (this.session !== undefined && this.secret !== undefined) {
-      hello.session = this.session;
-      hello.secret = this.secret;
-      hello.received = this._forget ? null : this.received;
-      hello.sent = this.window.sent;
-    }
-    return Object.assign(hello, options);
-  }
-
-  /** Say whether a welcome answers the last hello. One that is late answers a hello that was given up. */
-  expects(connection: object, welcome: Welcome): boolean {
-    return connection === this._asked && (welcome.attach === this.attach || welcome.attach === 0);
+    this._atHello = received;
+    return {
+      v: VERSION,
+      attach: ++this.attach,
+      nonce: this._nonce,
+      ...(session !== undefined && { session, secret, received: this._forget ? null : received, sent: window.sent }),
+      ...options,
+    };
   }
 
   /**
    * Move the session to the connection that its welcome came by.
    *
-   * @returns what to do next; `undefined` for a welcome that must be ignored.
+   * @returns what to do next; `undefined` for a welcome that must be ignored: it answers a hello that was given up.
    * @throws WireError: it has received more than was sent, so that the two speak of different conversations. Nothing
    *   has changed; the caller closes and says hello with `forget`.
    */
   takeWelcome(connection: object, welcome: Welcome): Resumption<M> | undefined {
-    if (!this.expects(connection, welcome)) return undefined;
-    const anew = this.session !== welcome.session || welcome.reason === "reset" || welcome.reason === "unknown";
-    const confirmed = anew ? [] : this.window.confirm(welcome.received);
+    const { attach, session, secret, received, reason, lost } = welcome;
+    if (connection !== this._asked || (attach && attach !== this.attach)) return undefined;
+    const anew = this.session !== session || reason === "reset" || reason === "unknown";
+    const confirmed = anew ? [] : this.window.confirm(received);
     if (!confirmed) {
-      throw new WireError("bad_control", `welcome: received ${welcome.received}, but ${this.window.sent} were sent`);
+      throw new WireError("bad_control", `welcome: received ${received}, but ${this.window.sent} were sent`);
     }
+    // What the old connection brought since the hello comes again: the replay begins where the hello said.
+    const since = anew ? 0 : this.received - this._atHello;
+    const missed = Math.max(0, lost - since);
+    this._skip = Math.max(0, since - lost);
     this._asked = undefined;
     this._forget = false;
     this.attached = this.attach;
-    this.fence(connection);
-    this.session = welcome.session;
-    this.secret = welcome.secret;
-    if (anew) return this._beginAnew(welcome.lost);
-    const missed = this._skipWhatCameTwice(welcome.lost);
-    return { resend: [...this.window.held], confirmed, unknown: [], missed, anew };
-  }
-
-  /** From here on only this connection counts. */
-  fence(connection: object): void {
     this.connection = connection;
-  }
-
-  /** Both counts start at zero. What was on its way in a session that is gone may or may not have run. */
-  private _beginAnew(lost: number): Resumption<M> {
-    const unknown = this.window.reset();
-    this.received = lost;
-    this._skip = 0;
+    this.session = session;
+    this.secret = secret;
+    if (!anew) {
+      this.received += missed;
+      return { resend: [...this.window.held], confirmed, unknown: [], missed, anew };
+    }
+    // Both counts start at zero. What was on its way in a session that is gone may or may not have run.
+    this.received = missed;
     this._nonce = nonce();
-    return { resend: [], confirmed: [], unknown, missed: lost, anew: true };
-  }
-
-  /** The replay begins where the hello said; what the old connection brought since then comes again. */
-  private _skipWhatCameTwice(lost: number): number {
-    const since = this.received - this._atHello;
-    const missed = Math.max(0, lost - since);
-    this._skip = Math.max(0, since - lost);
-    this.received += missed;
-    return missed;
+    return { resend: [], confirmed, unknown: this.window.reset(), missed, anew };
   }
 
   /** A connection is gone. False if the session had left it, or had never come to it. */

@@ -86,7 +86,9 @@ export function envelope(message: Message): Record<string, unknown> {
 }
 
 /** Make a message of the map that came; `Undecodable` if a field is missing or is not what it should be. */
-export function fromMap(map: Record<string, unknown>): Message | Undecodable {
+export function fromMap(came: unknown): Message | Undecodable {
+  const map = came as Record<string, unknown> | undefined;
+  if (!map) return new Undecodable("it is not JSON");
   const { type, payload } = map;
   const odd = isText(type, 128) && type ? FIELDS.find((key) => map[key] != null && !isGood(key, map[key])) : "type";
   return odd

@@ -4,11 +4,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket, connect as tcp } from "node:net";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 
-const PROGRAM = fileURLToPath(new URL("../../../../.venv/bin/rtcore", import.meta.url));
+// From the package's folder, where every tool is run: what a module is called says nothing where a page is played.
+const BIN = resolve("../../.venv/bin");
 
-/** `rtcore serve` with every plugin but those for people. Options are as on the command line. */
+/** A server in a process of its own. */
 export class RealServer {
   private constructor(
     private readonly process: ChildProcess,
@@ -16,23 +17,33 @@ export class RealServer {
     private readonly options: readonly string[],
   ) {}
 
+  /** `rtcore serve` with every plugin but those for people. Options are as on the command line. */
   static async start(port = 0, ...options: string[]): Promise<RealServer> {
-    if (!existsSync(PROGRAM)) throw new Error("no rtcore in .venv: `make install` comes first");
     const quiet = ["disabled=otel,playground", "rate_limit_per_second=0", "drain_time=0.2"];
     const sets = [...quiet, ...options].flatMap((option) => ["--set", option]);
-    const child = spawn(PROGRAM, ["serve", "--port", String(port), ...sets]);
+    return RealServer.run("rtcore", ["serve", "--port", String(port), ...sets], options);
+  }
+
+  /** A program of `tests/support`. */
+  static program(name: string): Promise<RealServer> {
+    return RealServer.run("python", [resolve("tests/support", name)]);
+  }
+
+  private static async run(name: string, args: string[], options: string[] = []): Promise<RealServer> {
+    if (!existsSync(`${BIN}/${name}`)) throw new Error(`no ${name} in .venv: \`make install\` comes first`);
+    const child = spawn(`${BIN}/${name}`, args);
     let said = "";
-    const found = await new Promise<number>((resolve, reject) => {
+    const port = await new Promise<number>((done, failed) => {
       const hear = (data: Buffer) => {
         said += data;
         const ready = /ready at http:\/\/[\d.]+:(\d+)/.exec(said);
-        if (ready) resolve(Number(ready[1]));
+        if (ready) done(Number(ready[1]));
       };
       child.stdout.on("data", hear);
       child.stderr.on("data", hear);
-      child.on("exit", () => reject(new Error(said)));
+      child.on("exit", () => failed(new Error(said)));
     });
-    return new RealServer(child, found, options);
+    return new RealServer(child, port, options);
   }
 
   get url(): string {
@@ -62,6 +73,8 @@ export class Network {
   /** Bytes of a new connection, both ways together, after which it is cut. */
   cutAfter: (() => number) | undefined;
   cuts = 0;
+  /** Paths that were asked for, each first on its connection. */
+  readonly seen: string[] = [];
   private readonly sockets = new Set<Socket>();
   private readonly server: Server;
 
@@ -92,6 +105,7 @@ export class Network {
   private carry(near: Socket): void {
     near.once("data", (first) => {
       const path = /^\w+ ([^ ?]+)/.exec(first.toString("latin1"))?.[1] ?? "";
+      this.seen.push(path);
       if (this.blocked.has(path))
         return near.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       if (this.hanging.has(path)) return undefined;

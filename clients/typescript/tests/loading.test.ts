@@ -1,0 +1,122 @@
+/** Code that is loaded when it is needed, and what happens when it cannot be had. */
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { RealtimeClient } from "../src/index.js";
+import { FakeSocket } from "./support/fake.js";
+import { FakeHttp, turn, welcomeTo } from "./support/http.js";
+import { until } from "./support/server.js";
+import { memoryStore } from "./support/stores.js";
+
+const unavailable = () => {
+  throw new TypeError("Failed to fetch dynamically imported module");
+};
+const clients: RealtimeClient[] = [];
+let http: FakeHttp;
+
+beforeEach(() => {
+  vi.resetModules();
+  http = new FakeHttp();
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+  for (const name of ["sse", "polling"]) vi.doUnmock(`../src/transports/${name}.js`);
+  vi.doUnmock("../src/resume.js");
+});
+
+/** A client whose modules are loaded anew. */
+async function make(options: object): Promise<RealtimeClient> {
+  const { RealtimeClient } = await import("../src/index.js");
+  const client = new RealtimeClient({ url: "http://server.test/rt", fetch: http.fetch, memory: null, ...options });
+  clients.push(client);
+  return client;
+}
+
+describe("a fallback", () => {
+  it("is loaded once the first connection stands, since later may be too late", async () => {
+    let loaded = 0;
+    vi.doMock("../src/transports/sse.js", async (original) => {
+      loaded++;
+      return original();
+    });
+    const client = await make({ connectionType: "polling", fallbackTypes: ["sse"] });
+    const connecting = client.connect();
+    const poll = await http.next("poll");
+    expect(loaded).toBe(0);
+    poll.answer([welcomeTo(poll)]);
+    await connecting;
+    await until(() => loaded === 1);
+  });
+
+  it("whose code cannot be had is passed over", async () => {
+    vi.doMock("../src/transports/sse.js", unavailable);
+    const client = await make({ webSocket: null });
+    const connecting = client.connect();
+    const poll = await http.next("poll");
+    poll.answer([welcomeTo(poll)]);
+    await connecting;
+    expect(client.getConnectionInfo().connectionType).toBe("polling");
+  });
+});
+
+describe("resume", () => {
+  it("is loaded with its option only, and before the first hello", async () => {
+    let loaded = 0;
+    vi.doMock("../src/resume.js", async (original) => {
+      loaded++;
+      return original();
+    });
+    const parked = JSON.stringify({ session: "s9", secret: "x", attach: 3, rooms: ["lobby"], frozen: false });
+    const store = memoryStore({ "rtcore:session:http://server.test/rt": parked });
+    const plain = await make({ connectionType: "polling", fallbackTypes: [] });
+    void plain.connect().catch(() => {});
+    expect((await http.next("poll")).items).toEqual([["hello", expect.not.objectContaining({ session: "s9" })]]);
+    expect(loaded).toBe(0);
+    const client = await make({ connectionType: "polling", fallbackTypes: [], resume: store });
+    const connecting = client.connect();
+    const queued = client.send("early", 1);
+    const poll = await http.next("poll");
+    expect(poll.items).toEqual([["hello", expect.objectContaining({ session: "s9", attach: 4, received: null })]]);
+    poll.answer([welcomeTo(poll, { reason: "reset", resumed: false })]);
+    await Promise.all([connecting, queued]);
+    expect([loaded, client.getConnectionInfo().rooms]).toEqual([1, ["lobby"]]);
+  });
+
+  it("that cannot be had costs the session of the page before, and nothing else", async () => {
+    vi.doMock("../src/resume.js", unavailable);
+    const client = await make({ connectionType: "polling", fallbackTypes: [], resume: memoryStore() });
+    const connecting = client.connect();
+    const poll = await http.next("poll");
+    poll.answer([welcomeTo(poll)]);
+    await connecting;
+    expect(client.isConnected).toBe(true);
+  });
+
+  it("that comes too late for a client that was closed listens to nothing", async () => {
+    const added: string[] = [];
+    vi.stubGlobal("addEventListener", (name: string) => added.push(name));
+    const client = await make({ connectionType: "polling", fallbackTypes: [], resume: memoryStore() });
+    const refused = expect(client.connect()).rejects.toMatchObject({ code: "not_connected" });
+    await client.close();
+    await refused;
+    for (let n = 0; n < 20; n++) await turn();
+    vi.unstubAllGlobals();
+    expect([added, http.asked]).toEqual([[], []]);
+  });
+});
+
+it("a WebSocket needs nothing more", async () => {
+  for (const name of ["sse", "polling"]) vi.doMock(`../src/transports/${name}.js`, unavailable);
+  const sockets: FakeSocket[] = [];
+  const webSocket = class extends FakeSocket {
+    constructor(url: string) {
+      super(url);
+      sockets.push(this);
+    }
+  };
+  const client = await make({ webSocket });
+  const connecting = client.connect();
+  await until(() => sockets.length);
+  sockets[0]?.welcome();
+  await connecting;
+  expect(client.getConnectionInfo().connectionType).toBe("websocket");
+});

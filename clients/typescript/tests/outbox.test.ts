@@ -1,0 +1,470 @@
+/** The outbox by itself: order, window, pace, size, batches, and what becomes of messages when links and sessions end. */
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { cbor } from "../src/cbor.js";
+import { Events } from "../src/events.js";
+import { QueueFull, type RealtimeError, RequestError, UnknownOutcome } from "../src/index.js";
+import type { ClientOptions } from "../src/options.js";
+import { Outbox } from "../src/outbox.js";
+import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, QUEUED } from "../src/outgoing.js";
+import { Requests } from "../src/requests.js";
+import { JSON_CODEC } from "../src/wire/format.js";
+import type { Welcome } from "../src/wire/hello.js";
+import { ClientLine } from "../src/wire/line.js";
+import { Message, type MessageFields, type Priority } from "../src/wire/message.js";
+import { FakeLink, settings, welcome } from "./support/link.js";
+
+let line: ClientLine<Outgoing>;
+let requests: Requests;
+let outbox: Outbox;
+let link: FakeLink;
+let errors: RealtimeError[];
+let batchSize: number;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  outbox.end();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+function make(options: Partial<ClientOptions> = {}): void {
+  const all = settings(options);
+  batchSize = all.enableBatching ? all.batchSize : 1;
+  line = new ClientLine(all.limits.window, all.limits.windowBytes);
+  requests = new Requests();
+  const events = new Events();
+  errors = [];
+  events.on("error", (error) => errors.push(error));
+  outbox = new Outbox(all, line, requests, events);
+  link = new FakeLink();
+}
+
+/** A link takes over, with this welcome. */
+function attach(fields: Partial<Welcome> = {}, again: Outgoing[] = []): void {
+  const made = welcome(fields);
+  const speech = {
+    codec: link.codec,
+    batch: batchSize,
+    maxSize: made.limits.max_message_size ?? 1_000_000,
+    patience: 1,
+  };
+  outbox.begin(link, made, speech, again);
+  outbox.flush();
+}
+
+function say(payload: unknown, fields: MessageFields & { idempotent?: boolean } = {}): Outgoing {
+  const message = new Outgoing("n", payload, fields, fields.idempotent);
+  if (fields.id !== undefined) requests.add(message);
+  outbox.form(message, link.codec);
+  outbox.submit(message);
+  return message;
+}
+
+/** What becomes of a promise. */
+const fate = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "ok",
+    (error) => error,
+  );
+
+async function turn(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+describe("with a link", () => {
+  it("sends what was said in one turn at once, in order, each counted", async () => {
+    make();
+    attach();
+    const messages = [1, 2, 3].map((n) => say(n));
+    expect(link.sent).toEqual([]);
+    await turn();
+    expect(link.sent).toEqual([{ place: 0, payloads: [1, 2, 3] }]);
+    say(4);
+    await turn();
+    expect(link.sent[1]).toEqual({ place: 3, payloads: [4] });
+    expect([line.window.sent, outbox.sent, messages[0]?.stage]).toEqual([4, 4, DEPARTED]);
+  });
+
+  it("lets what is urgent overtake what still waits, and nothing that has left", async () => {
+    make();
+    attach();
+    say("first");
+    await turn();
+    say("normal");
+    say("low", { priority: "low" });
+    say("critical", { priority: "critical" });
+    await turn();
+    expect(link.payloads).toEqual(["first", "critical", "normal", "low"]);
+  });
+
+  it("sends in slices, and looks in between whether the link is busy", async () => {
+    make();
+    attach();
+    const text = "x".repeat(6000);
+    link.taken = () => (link.busy = link.sent.length === 2);
+    for (let n = 0; n < 9; n++) say(text);
+    await turn();
+    expect(link.sent.map(({ payloads }) => payloads.length)).toEqual([3, 3]);
+    say("urgent", { priority: "critical" });
+    link.busy = false;
+    outbox.flush();
+    expect(link.sent[2]?.payloads.slice(0, 2)).toEqual(["urgent", text]);
+  });
+
+  it("stops at a full window, and goes on when the server has confirmed", async () => {
+    make({ limits: { window: 3 } });
+    attach();
+    const messages = [0, 1, 2, 3, 4].map((n) => say(n));
+    await turn();
+    expect(link.payloads).toEqual([0, 1, 2]);
+    expect(outbox.confirm(2)).toBe(true);
+    outbox.flush();
+    expect(link.payloads).toEqual([0, 1, 2, 3, 4]);
+    expect(messages.map(({ stage }) => stage)).toEqual([CONFIRMED, CONFIRMED, DEPARTED, DEPARTED, DEPARTED]);
+    expect([outbox.confirmed, outbox.confirm(9)]).toEqual([2, false]);
+  });
+
+  it("stops at a window that is full of bytes", async () => {
+    make({ limits: { windowBytes: 1000 } });
+    attach();
+    for (let n = 0; n < 5; n++) say("x".repeat(400));
+    await turn();
+    expect(link.payloads).toHaveLength(3);
+  });
+
+  it("batches for a moment, up to a size, but not what is critical", async () => {
+    make({ enableBatching: true, batchSize: 3, batchInterval: 100 });
+    attach();
+    say(1);
+    await vi.advanceTimersByTimeAsync(99);
+    expect(link.sent).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(link.payloads).toEqual([1]);
+    for (const n of [2, 3, 4]) say(n);
+    await turn();
+    expect(link.payloads).toEqual([1, 2, 3, 4]);
+    say(5);
+    say(6, { priority: "critical" });
+    await turn();
+    expect(link.payloads.slice(4)).toEqual([6, 5]);
+  });
+});
+
+describe("the server's pace", () => {
+  const limits = { rate_per_second: 10, burst: 4 };
+
+  it("lets so many go at once, and the others one after the other", async () => {
+    make();
+    attach({ limits });
+    for (let n = 0; n < 6; n++) say(n);
+    await turn();
+    expect(link.payloads).toEqual([0, 1, 2]);
+    await vi.advanceTimersByTimeAsync(112);
+    expect(link.payloads).toEqual([0, 1, 2, 3]);
+    await vi.advanceTimersByTimeAsync(224);
+    expect(link.payloads).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it("lets the most urgent go first of what it holds back", async () => {
+    make();
+    attach({ limits });
+    for (let n = 0; n < 4; n++) say(n);
+    await turn();
+    say("urgent", { priority: "critical" });
+    await vi.advanceTimersByTimeAsync(112);
+    expect(link.payloads.at(-1)).toBe("urgent");
+  });
+
+  it("goes on with a session that goes on, and counts what is sent again", async () => {
+    make();
+    attach({ limits });
+    for (let n = 0; n < 3; n++) say(n);
+    await turn();
+    outbox.end();
+    link = new FakeLink();
+    attach({ limits, resumed: true }, line.window.held);
+    say("new");
+    await vi.advanceTimersByTimeAsync(377);
+    expect(link.payloads).toEqual([0, 1, 2]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(link.payloads).toEqual([0, 1, 2, "new"]);
+  });
+
+  it("is none where the server states no limit, and begins anew with a new session", async () => {
+    make();
+    attach({ limits });
+    for (let n = 0; n < 3; n++) say(n);
+    await turn();
+    attach({ limits });
+    for (let n = 3; n < 6; n++) say(n);
+    await turn();
+    expect(link.payloads).toHaveLength(6);
+    attach();
+    for (let n = 0; n < 500; n++) say(n);
+    await turn();
+    expect(link.payloads).toHaveLength(506);
+  });
+});
+
+describe("what cannot be sent", () => {
+  it("is told to its sender at once", () => {
+    make();
+    attach({ limits: { max_message_size: 100 } });
+    expect(() => say("x".repeat(100))).toThrow(RequestError);
+    expect(() => say("x".repeat(100))).toThrow(/message_too_big: 1\d\d bytes, the server takes 100/);
+    expect(() => say(1n)).toThrow(TypeError);
+    expect(outbox.queue.length).toBe(0);
+  });
+
+  it("is told when it turns out: another server takes less, another codec less", async () => {
+    make();
+    const large = fate(say("x".repeat(200)).wait(CONFIRMED));
+    link.codec = cbor();
+    const bytes = say(new Uint8Array([1]));
+    link.codec = JSON_CODEC;
+    Object.defineProperty(bytes, "payload", { value: 1n });
+    const odd = fate(bytes.wait(CONFIRMED));
+    say("fine");
+    attach({ limits: { max_message_size: 100 } });
+    expect(link.payloads).toEqual(["fine"]);
+    expect(await large).toMatchObject({ code: "message_too_big" });
+    expect(await odd).toMatchObject({ code: "bad_payload" });
+    expect(errors).toEqual([]);
+  });
+
+  it("is an event when its sender has gone on", () => {
+    make();
+    say("x".repeat(200));
+    attach({ limits: { max_message_size: 100 } });
+    expect(errors).toEqual([expect.objectContaining({ code: "message_too_big" })]);
+  });
+
+  it("leaves something in its place, if it was counted already", async () => {
+    make();
+    attach();
+    say("a");
+    say("x".repeat(200));
+    say("b");
+    await turn();
+    outbox.end();
+    link = new FakeLink();
+    attach({ limits: { max_message_size: 100 }, resumed: true }, line.window.held);
+    expect(link.sent).toEqual([{ place: 0, payloads: ["a", undefined, "b"] }]);
+  });
+});
+
+describe("a full queue", () => {
+  it("refuses while there is no link, unless something less urgent gives its place, and its sender is told", async () => {
+    make({ limits: { queue: 2 } });
+    const told = fate(say("low", { priority: "low" }).wait(CONFIRMED));
+    say("normal");
+    expect(() => say("more", { priority: "low" })).toThrow(QueueFull);
+    say("high", { priority: "high" });
+    expect(await told).toBeInstanceOf(QueueFull);
+    say("critical", { priority: "critical" });
+    expect(errors).toEqual([expect.objectContaining({ code: "queue_full" })]);
+    attach();
+    expect(link.payloads).toEqual(["critical", "high"]);
+  });
+
+  it("makes senders wait while there is a link, and lets them in, in their order", async () => {
+    make({ limits: { queue: 2, window: 1 } });
+    attach();
+    const messages = [0, 1, 2, 3, 4, 5].map((n) => say(n));
+    await turn();
+    expect([link.payloads, outbox.queue.length]).toEqual([[0], 2]);
+    for (let n = 1; n <= 6; n++) {
+      outbox.confirm(n);
+      outbox.flush();
+      // Who comes when there is room does not overtake those who wait for it.
+      if (n === 2) messages.push(say("late"));
+    }
+    outbox.confirm(7);
+    expect(link.payloads).toEqual([0, 1, 2, 3, 4, 5, "late"]);
+    expect(messages.every(({ stage }) => stage === CONFIRMED)).toBe(true);
+  });
+
+  it("lets what is critical pass those who wait for room", async () => {
+    make({ limits: { queue: 2, window: 1 } });
+    attach();
+    for (let n = 0; n < 5; n++) say(n);
+    await turn();
+    say("urgent", { priority: "critical" });
+    for (let n = 1; n <= 6; n++) {
+      outbox.confirm(n);
+      outbox.flush();
+    }
+    expect(link.payloads.slice(0, 2)).toEqual([0, "urgent"]);
+  });
+
+  it("refuses those who wait for room, when the link ends", async () => {
+    make({ limits: { queue: 2, window: 1 } });
+    attach();
+    const fates = [0, 1, 2, 3, 4].map((n) => fate(say(n).wait(DEPARTED)));
+    await turn();
+    outbox.end();
+    expect(await Promise.all(fates)).toEqual(["ok", "ok", "ok", expect.any(QueueFull), expect.any(QueueFull)]);
+    expect([...outbox.queue].map(({ payload }) => payload)).toEqual([1, 2]);
+  });
+});
+
+describe("a sender that gives up", () => {
+  it("takes its message back, and makes room for another", async () => {
+    make({ limits: { queue: 2 } });
+    const message = say("withdrawn");
+    const told = fate(message.wait(DEPARTED));
+    say("kept");
+    const reason = new Error("enough");
+    outbox.withdraw(message, reason);
+    say("new");
+    expect(await told).toBe(reason);
+    attach();
+    expect(link.payloads).toEqual(["kept", "new"]);
+  });
+
+  it("lets those in who wait for its place", async () => {
+    make({ limits: { queue: 1, window: 1 } });
+    attach();
+    const [, second, third] = [0, 1, 2].map((n) => say(n));
+    await turn();
+    outbox.withdraw(second as Outgoing, new Error("enough"));
+    expect([...outbox.queue]).toEqual([third]);
+  });
+
+  it("cannot take back what has left", async () => {
+    make();
+    attach();
+    const message = say("gone");
+    await turn();
+    outbox.withdraw(message, new Error("enough"));
+    expect(line.window.held).toEqual([message]);
+  });
+});
+
+describe("a link that ends", () => {
+  it("lets senders go on, and keeps what they sent for the next one", async () => {
+    make({ limits: { window: 1 } });
+    attach();
+    say(0);
+    await turn();
+    const waiting = fate(say(1).wait(DEPARTED));
+    const confirmed = fate(say(2).wait(CONFIRMED));
+    outbox.end();
+    expect(await waiting).toBe("ok");
+    link = new FakeLink();
+    outbox.arrived(line.confirm(1) ?? []);
+    attach({ resumed: true });
+    outbox.confirm(2);
+    outbox.flush();
+    outbox.confirm(3);
+    expect(link.payloads).toEqual([1, 2]);
+    expect(await confirmed).toBe("ok");
+  });
+
+  it("sends again what the server lacks, before anything new", async () => {
+    make();
+    attach();
+    for (const n of [0, 1, 2]) say(n);
+    await turn();
+    outbox.end();
+    link = new FakeLink();
+    say("new");
+    outbox.arrived(line.confirm(1) ?? []);
+    attach({ resumed: true }, line.window.held);
+    expect(link.sent).toEqual([
+      { place: 1, payloads: [1, 2] },
+      { place: 3, payloads: ["new"] },
+    ]);
+  });
+});
+
+describe("a session that is gone", () => {
+  const lose = () => outbox.beginAnew(line.window.reset());
+
+  it("leaves the outcome of what was sent unknown; what was only queued is sent in the new one", async () => {
+    make();
+    attach();
+    const request = fate(say("asked", { id: "r1" }).wait(ANSWERED));
+    const confirm = fate(say("confirm").wait(CONFIRMED));
+    say("told nobody");
+    await turn();
+    outbox.end();
+    say("queued", { id: "r2" });
+    lose();
+    expect(await request).toBeInstanceOf(UnknownOutcome);
+    expect(await confirm).toMatchObject({ code: "unknown_outcome", retry: false });
+    expect(errors).toEqual([expect.any(UnknownOutcome)]);
+    expect((errors[0] as UnknownOutcome).messages.map(({ payload }) => payload)).toEqual(["told nobody"]);
+    link = new FakeLink();
+    attach();
+    expect(link.payloads).toEqual(["queued"]);
+  });
+
+  it("knows nothing of a request that was confirmed and not answered, either", async () => {
+    make();
+    attach();
+    const request = fate(say("asked", { id: "r1" }).wait(ANSWERED));
+    await turn();
+    outbox.confirm(1);
+    lose();
+    expect(await request).toBeInstanceOf(UnknownOutcome);
+  });
+
+  it("is no matter for what may run twice: it is sent again, once", async () => {
+    make();
+    attach();
+    const confirmed = say("confirmed", { id: "r1", idempotent: true });
+    const plain = say("plain", { idempotent: true });
+    await turn();
+    outbox.confirm(1);
+    outbox.end();
+    lose();
+    expect([confirmed.stage, plain.stage]).toEqual([QUEUED, QUEUED]);
+    link = new FakeLink();
+    attach();
+    expect(link.payloads.sort()).toEqual(["confirmed", "plain"]);
+    expect(errors).toEqual([]);
+  });
+
+  it.each([true, false])(
+    "has done what was answered, if not confirmed, whether it may run twice: %s",
+    async (idempotent) => {
+      make();
+      attach();
+      const message = say("answered", { id: "r1", idempotent });
+      await turn();
+      requests.settle(new Message("reply", "yes", { re: "r1" }));
+      lose();
+      expect([message.stage, outbox.queue.length, errors]).toEqual([ANSWERED, 0, []]);
+    },
+  );
+
+  it("does not send again what its sender has given up", async () => {
+    make();
+    attach();
+    const message = say("given up", { id: "r1", idempotent: true });
+    const told = fate(message.wait(ANSWERED));
+    await turn();
+    outbox.withdraw(message, new Error("enough"));
+    requests.discard(message);
+    lose();
+    expect([await told, errors]).toEqual([new Error("enough"), []]);
+    expect(outbox.queue.length).toBe(0);
+  });
+});
+
+it("a client that ends lets everything fail, wherever it waits", async () => {
+  make({ limits: { queue: 2, window: 1 } });
+  attach();
+  const priorities: (Priority | undefined)[] = [undefined, undefined, "low", undefined];
+  const fates = priorities.map((priority, n) => fate(say(n, { priority }).wait(CONFIRMED)));
+  await turn();
+  const asked = new Outgoing("confirmed long ago", 1, { id: "r1" });
+  requests.add(asked);
+  fates.push(fate(asked.wait(ANSWERED)));
+  const end = new RequestError("gone");
+  outbox.fail(end);
+  expect(await Promise.all(fates)).toEqual(Array(5).fill(end));
+  expect([outbox.queue.length, line.window.held]).toEqual([0, []]);
+});
