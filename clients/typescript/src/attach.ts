@@ -84,7 +84,7 @@ export class Attacher {
     try {
       return typeof token === "function" ? await token() : token;
     } catch (error) {
-      throw new LinkLost(`the token could not be had: ${error}`);
+      throw new LinkLost(`no token: ${error}`);
     }
   }
 

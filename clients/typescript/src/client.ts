@@ -305,8 +305,8 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   private _deliver(message: Message): void {
     this._rooms.saw(message);
-    if (message.type === "room:skip") return; // a place in the history that is not for us
-    this._subscriptions.deliver(message.type, message, this._events.failed);
+    // `room:skip` is a place in the history that is not for us.
+    if (message.type !== "room:skip") this._subscriptions.deliver(message.type, message, this._events.failed);
   }
 
   private _endStreams(): void {

@@ -85,7 +85,7 @@ export class Connector {
   /** Resolves when the session is attached; begins to attach it if nobody does, once it is `ready`. */
   async connect(ready: () => Promise<void>): Promise<void> {
     const { state } = this;
-    if (state === "closed") throw new NotConnected("the client was closed; make a new one");
+    if (state === "closed") throw new NotConnected("the client was closed");
     if (state === "connected") return;
     const waiter = (this._waiter ??= new Deferred<void>());
     if (state === "idle" || state === "stopped") {

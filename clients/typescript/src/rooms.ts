@@ -92,7 +92,7 @@ export class Rooms {
    * that the answer to a join names: what was asked for has come before it.
    */
   saw({ room, offset, epoch }: Pick<MessageFields, "room" | "offset" | "epoch">): void {
-    if (room === undefined || offset === undefined || epoch === undefined || !this._joined.has(room)) return;
+    if (!room || offset === undefined || !epoch || !this._joined.has(room)) return;
     const cursor = this._joined.get(room);
     if (cursor?.epoch !== epoch || cursor.offset < offset) this._joined.set(room, { offset, epoch });
   }
