@@ -228,7 +228,9 @@ class Connection:
     def control(self, name: str, fields: dict[str, Any]) -> None:
         """Write one control item now."""
         if not self.ended and not self._closing:
-            self.link.write(self.form.encode_control(name, fields))
+            data = self.form.encode_control(name, fields)
+            self.manager.counters.bytes_sent += len(data)
+            self.link.write(data)
 
     def close(self, code: str, reason: str = "", *, retry_after: float | None = None, **more: Any) -> None:
         """Say why, then close the transport. The session, if any, is not touched."""
@@ -335,9 +337,6 @@ class Connection:
     def _rare(self, session: Session, item: Item) -> None:
         if isinstance(item, Control):
             self._control(session, item)
-            if self.paused and item.name != "ack":
-                # Answers to control wait in no lane: a client that does not read them is not read either.
-                self.stop_reading(Unread.ANSWERS)
         elif isinstance(item, Undecodable):
             session.receive_undecodable(item)
         else:
@@ -347,7 +346,7 @@ class Connection:
         name, fields = item
         try:
             if name == "ping":
-                self.control("pong", {"t": fields.get("t")} if "t" in fields else {})
+                self._answer("pong", {"t": fields.get("t")} if "t" in fields else {})
             elif name == "ack":
                 n = field("ack", fields, "n", int)
                 if not session.confirm(n):
@@ -360,7 +359,13 @@ class Connection:
                 raise BadControlError(f"`{name}` is not a control item that a client sends here")
         except WireError as error:
             self.manager.counters.error("bad_control")
-            self.control("error", {"code": "bad_control", "reason": str(error)})
+            self._answer("error", {"code": "bad_control", "reason": str(error)})
+
+    def _answer(self, name: str, fields: dict[str, Any]) -> None:
+        """Answer a control item. Such answers wait in no lane: a client that does not read them is not read either."""
+        self.control(name, fields)
+        if self.paused:
+            self.stop_reading(Unread.ANSWERS)
 
     def _broken(self, error: WireError) -> None:
         """A frame whose messages nobody can count: the session's counts are lost, and so is the session."""

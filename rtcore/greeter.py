@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -155,32 +156,37 @@ class Greeter:
             raise Rejected("hello_timeout", "the authenticators took too long") from error
 
     async def _check(self, connection: Connection, found: Awaitable[Identity | None], hello: Hello) -> None:
+        began = time.time_ns()
         try:
             connection.identity = await found
         except Exception as error:  # noqa: BLE001 - see _refuse
-            self._refuse(connection, error)
+            self._refuse(connection, error, since=began)
         else:
             if connection.open:
-                self._attach(connection, hello)
+                self._attach(connection, hello, since=began)
                 connection.release()
 
-    def _refuse(self, connection: Connection, error: Exception) -> None:
+    def _refuse(self, connection: Connection, error: Exception, *, since: int | None = None) -> None:
         """Turn a connection away; one client's credentials must not take the server down."""
         if not isinstance(error, Rejected):
             _log.error("an authenticator failed", exc_info=error)
             error = Rejected("internal", "authentication failed; try again")
+        tracing = self._manager.app.tracing
+        if tracing is not None:
+            with tracing.attach_span(connection.handshake, since=since) as span:
+                span.refused(error.code)
         connection.refuse(error)
 
     # -- attach ----------------------------------------------------------------------------------------
 
-    def _attach(self, connection: Connection, hello: Hello) -> None:
-        """Attach, or say why not; inside a span, if somebody records that."""
+    def _attach(self, connection: Connection, hello: Hello, *, since: int | None = None) -> None:
+        """Attach, or say why not; inside a span, if somebody records that, which began with the hello."""
         tracing = self._manager.app.tracing
         try:
             if tracing is None:
                 self._take(connection, hello)
             else:
-                with tracing.attach_span(connection.handshake) as span:
+                with tracing.attach_span(connection.handshake, since=since) as span:
                     session, resumed, reason = self._take(connection, hello)
                     span.attached(session.id, resumed=resumed, reason=reason)
         except Rejected as refusal:

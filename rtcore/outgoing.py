@@ -153,7 +153,9 @@ class Outgoing(ServerLine):
                 refusal = Rejected("unencodable", f"a message of type {message.type!r}")
                 parts.append(Message("error", refusal.fields()).form(self.form))
         if parts and self.connection is not None:
-            self.connection.link.write(self.form.finish(parts))
+            data = self.form.finish(parts)
+            self.manager.counters.bytes_sent += len(data)
+            self.connection.link.write(data)
 
     def salvage(self, messages: Sequence[Message]) -> tuple[list[Message], bytes]:
         """Keep those of some messages that this session's codec can express; count and report the others."""

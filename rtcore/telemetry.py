@@ -50,7 +50,7 @@ class Counters:
     Attributes:
         messages_received, messages_sent: messages of sessions, counted as the wire counts them.
         bytes_received: of frames, hello and control included; without HTTP, TLS and TCP.
-        bytes_sent: of messages, framed; without control.
+        bytes_sent: of frames, control and replays included.
         attaches: hellos that were accepted; `resumes`: those of them that took a session up again.
         sessions_opened, sessions_closed: what their names say; the difference is how many there are.
         evictions: detached sessions that had to go, by the option whose bound was reached.
@@ -225,7 +225,7 @@ def register_metrics(meter: Meter, counters: Counters) -> Callable[[], None]:
         "Messages dropped",
     )
     total("rtcore.bytes.received", observe(one("bytes_received")), "By", "Bytes of frames that clients sent")
-    total("rtcore.bytes.sent", observe(one("bytes_sent")), "By", "Bytes of messages that went out")
+    total("rtcore.bytes.sent", observe(one("bytes_sent")), "By", "Bytes of frames that went out to clients")
     total(
         "rtcore.errors", observe(each("errors", "error.type")), "{error}", "Messages answered with an error"
     )

@@ -216,8 +216,14 @@ class Tracing:
         message.forget_forms()
 
     @contextmanager
-    def attach_span(self, handshake: Handshake) -> Iterator[AttachSpan]:
-        """Span one attach, from the hello to its answer. A refusal passes through and leaves its code."""
+    def attach_span(self, handshake: Handshake, *, since: int | None = None) -> Iterator[AttachSpan]:
+        """Span one attach, from the hello to its answer. A refusal passes through and leaves its code.
+
+        Args:
+            handshake: of the connection.
+            since: when the hello came, if that was before now (an authenticator was waited for): nanoseconds since
+                1970.
+        """
         if self._dice() >= self._attach_ratio:
             yield AttachSpan(INVALID_SPAN)
             return
@@ -232,6 +238,7 @@ class Tracing:
             {name: value for name, value in attributes.items() if value},
             handshake.headers.get("traceparent"),
             trusted=self._trust is True,  # whom a function would trust is not known before the attach
+            since=since,
         )
         token = attach(set_span_in_context(span, Context()))
         try:
@@ -247,7 +254,14 @@ class Tracing:
         return self._trust if isinstance(self._trust, bool) else self._trust(session)
 
     def _start(
-        self, name: str, kind: SpanKind, attributes: dict[str, Any], trace: str | None, *, trusted: bool
+        self,
+        name: str,
+        kind: SpanKind,
+        attributes: dict[str, Any],
+        trace: str | None,
+        *,
+        trusted: bool,
+        since: int | None = None,
     ) -> Span:
         """Start a span in the peer's trace, or one of our own with a link to it."""
         context, links = Context({DECIDED: True}), None
@@ -260,7 +274,7 @@ class Tracing:
                 context = set_span_in_context(NonRecordingSpan(theirs), context)
             else:
                 links = [Link(theirs)]
-        return self._tracer.start_span(name, context, kind, attributes, links)
+        return self._tracer.start_span(name, context, kind, attributes, links, since)
 
 
 async def _awaited(answer: Awaitable[Any], span: Span, context: Context) -> Any:

@@ -544,3 +544,20 @@ def test_an_app_is_ten_lines() -> None:
     app = App(plugins=[])
     app.boot()
     assert dict(app.manager.sessions) == {}
+
+
+async def test_bytes_are_counted_in_both_directions_whatever_they_carry() -> None:
+    async with make_app() as app:
+        peer, written = Peer(app).connect(), 0
+        peer.say("ping", t=1)
+        peer.session.send("n", 1)
+        await turn()
+        written += sum(map(len, peer.link.written))
+        peer.read()
+        peer.cut()
+        app.manager.broadcast(Message("n", 2))
+        peer.connect(received=0)  # welcome, a replay, and what waited
+        await turn()
+        written += sum(map(len, peer.link.written))
+        assert [message["payload"] for message in peer.read()] == [1, 2]
+        assert app.manager.get_metrics().bytes_sent == written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +17,10 @@ from rtcore_otel import Telemetry
 
 from rtcore.app import App
 from rtcore.errors import Rejected
+from rtcore.hooks import hookimpl
 from rtcore.session import Session
+from rtcore.spi.auth import Identity
+from rtcore.spi.transport import Handshake
 from rtcore.testing import InMemoryTransport, PlainCodec, WireClient
 from rtcore.wire.message import Message
 
@@ -26,10 +31,11 @@ THEIRS = f"00-{TRACE}-b7ad6b7169203331-01"
 class World:
     """An app, two clients that are attached, and the spans that were made since."""
 
-    def __init__(self, **otel: Any) -> None:
+    def __init__(self, *plugins: object, **otel: Any) -> None:
         self.transport = InMemoryTransport()
         self.app = App(
-            {"otel": {"exporter": "console", **otel}}, plugins=[PlainCodec(), self.transport, rtcore_otel]
+            {"otel": {"exporter": "console", **otel}},
+            plugins=[PlainCodec(), self.transport, rtcore_otel, *plugins],
         )
         self.memory = InMemorySpanExporter()
         self.ada, self.bob = WireClient(), WireClient()
@@ -47,14 +53,14 @@ class World:
 
 
 @asynccontextmanager
-async def running(**otel: Any) -> AsyncIterator[World]:
-    world = World(**otel)
+async def running(*plugins: object, clients: int = 2, **otel: Any) -> AsyncIterator[World]:
+    world = World(*plugins, **otel)
     world.app.boot()
     provider = world.app.get(Telemetry).tracer_provider
     assert isinstance(provider, TracerProvider)
     provider.add_span_processor(SimpleSpanProcessor(world.memory))
     async with world.app:
-        for client in (world.ada, world.bob):
+        for client in (world.ada, world.bob)[:clients]:
             await client.attach(world.transport.connect())
         yield world
 
@@ -115,6 +121,42 @@ async def test_an_attach_is_a_span_and_so_is_a_resume() -> None:
         assert {span.name for span in world.spans()} == {"attach in_memory"}
         assert first["session.id"] == again["session.id"]
         assert (first["rtcore.resumed"], again["rtcore.resumed"]) == (False, True)
+
+
+class Slow:
+    """Takes a while to know who it is, and lets only those with a token in."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    @hookimpl
+    def rtcore_authenticators(self) -> list[Slow]:
+        return [self]
+
+    async def authenticate(self, handshake: Handshake) -> Identity | None:
+        self.asked.set()
+        await self.go.wait()
+        if handshake.token is None:
+            raise Rejected("unauthenticated")
+        return Identity(handshake.token)
+
+
+@pytest.mark.parametrize("token", ["ada", None])
+async def test_the_span_of_an_attach_begins_before_anybody_is_asked_who_it_is(token: str | None) -> None:
+    slow = Slow()
+    async with running(slow, clients=0) as world:
+        attaching = asyncio.create_task(world.ada.attach(world.transport.connect(token=token)))
+        await slow.asked.wait()
+        known = time.time_ns()
+        slow.go.set()
+        await asyncio.gather(attaching, return_exceptions=True)
+        [span] = world.spans()
+        assert span.start_time is not None
+        assert span.end_time is not None
+        assert span.start_time <= known <= span.end_time
+        assert (span.attributes or {}).get("error.type") == (None if token else "unauthenticated")
 
 
 async def test_every_span_is_made_without_the_secret_of_the_session() -> None:

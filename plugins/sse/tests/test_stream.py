@@ -326,3 +326,35 @@ async def test_the_token_in_the_hello_decides_and_a_refusal_has_a_status(
     async with http.post(f"{url}/rt/sse", data=HELLO) as response:
         assert response.status == 401
         assert (await response.json())[1]["code"] == "unauthenticated"
+
+
+async def test_one_that_asks_by_post_and_does_not_read_its_stream_is_not_answered_without_end(
+    serve: Any, http: aiohttp.ClientSession
+) -> None:
+    app, url = await serve(message_buffer_size=1000, message_buffer_bytes=100_000_000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]), limit=1)
+    writer.write(b"POST /rt/sse HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (len(HELLO), HELLO))
+    await until(lambda: app.manager.sessions)
+    session = only(app)
+    while len(session.outbox) < 500:  # what the sockets hold was full long ago
+        app.manager.broadcast(Message("bulk", "x" * 100_000))
+        await asyncio.sleep(0)
+    codec, fields = PlainCodec(), {"session": session.id, "secret": session.secret, "attach": session.attach}
+    head = codec.encode_control("send", {**fields, "from": 0})
+    body = codec.join([head, *[codec.encode_control("ping", {"t": "x" * 100})] * 1000])
+
+    async def post() -> int:
+        async with http.post(f"{url}/rt/send", data=body) as response:
+            return response.status
+
+    assert await post() == 200
+    transport = session.connection.link._transport
+    answered = transport.get_write_buffer_size()
+    posting = [asyncio.create_task(post()) for _ in range(5)]
+    await until(lambda: sum(task.done() for task in posting) == 3)
+    assert [task.result() for task in posting if task.done()] == [429] * 3, "as many wait as may"
+    assert transport.get_write_buffer_size() == answered
+    while not all(task.done() for task in posting):
+        await reader.read(1_000_000)
+    assert sorted(task.result() for task in posting) == [200, 200, 429, 429, 429]
+    writer.close()
