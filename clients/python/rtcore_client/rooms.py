@@ -31,18 +31,23 @@ class Rooms:
         self._ask = ask
         self._events = events
         self._joined: dict[str, tuple[int, str] | None] = {}
+        self._as: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """The rooms that the client is in."""
         return tuple(self._joined)
 
-    async def join(self, room: str, *, history: int = 0) -> Mapping[str, Any]:
+    async def join(self, room: str, *, history: int = 0, name: str | None = None) -> Mapping[str, Any]:
         """Join; return what the server says: `room`, `members` and, where there is history, `offset` and `epoch`."""
         asked: dict[str, Any] = {"room": room}
         if history:
             asked["history"] = history
+        if name is not None:
+            asked["name"] = name
         answer = await self._ask("room:join", asked)
+        if name is not None:
+            self._as[room] = name
         self._joined.setdefault(room, None)
         self._reached(room, answer)
         return answer if isinstance(answer, Mapping) else {}
@@ -50,6 +55,7 @@ class Rooms:
     async def leave(self, room: str) -> bool:
         """Leave; return whether the client was in the room."""
         self._joined.pop(room, None)
+        self._as.pop(room, None)
         answer = await self._ask("room:leave", {"room": room})
         return bool(answer.get("left")) if isinstance(answer, Mapping) else False
 
@@ -59,6 +65,8 @@ class Rooms:
             asked: dict[str, Any] = {"room": room}
             if cursor is not None:
                 asked["since"] = {"offset": cursor[0], "epoch": cursor[1]}
+            if room in self._as:
+                asked["name"] = self._as[room]
             try:
                 answer = await self._ask("room:join", asked)
             except RealtimeError as error:

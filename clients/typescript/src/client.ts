@@ -11,7 +11,7 @@ import type { ConnectionInfo } from "./info.js";
 import { type ClientOptions, type ConnectionType, type Settings, settle } from "./options.js";
 import { Outgoing } from "./outgoing.js";
 import { ConnectionQualityDetector } from "./quality.js";
-import { type Joined, Rooms } from "./rooms.js";
+import { type Joined, type JoinOptions, Rooms } from "./rooms.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 import { SessionStore } from "./store.js";
@@ -190,9 +190,9 @@ export class RealtimeClient<M extends object = AnyMessages> {
     return (await this._ask(type, payload, options)) as R;
   }
 
-  /** Join a room; `history`: so many of its last messages are sent again. After a new session the client joins again. */
-  joinRoom(room: string, options: { history?: number } = {}): Promise<Joined> {
-    return this._rooms.join(room, options.history);
+  /** Join a room. After a new session the client joins again, under the same name. */
+  joinRoom(room: string, options: JoinOptions = {}): Promise<Joined> {
+    return this._rooms.join(room, options);
   }
 
   /** Leave a room; resolves with whether the client was in it. */

@@ -37,7 +37,7 @@ export type {
 export { REALTIME_PRESETS } from "./presets.js";
 export { ConnectionQualityDetector, type Quality } from "./quality.js";
 export { PriorityMessageQueue } from "./queue.js";
-export type { Joined } from "./rooms.js";
+export type { Joined, JoinOptions } from "./rooms.js";
 export type { MessageStream } from "./stream.js";
 export type { Codec } from "./wire/format.js";
 export { Message, type Priority } from "./wire/message.js";

@@ -25,9 +25,18 @@ interface Cursor {
   epoch: string;
 }
 
+/** How a room is joined. */
+export interface JoinOptions {
+  /** So many of its last messages are sent again. */
+  history?: number | undefined;
+  /** How the other members may see this one: see `room:members`. It stays as it is without one. */
+  name?: string | undefined;
+}
+
 /** Names of rooms, each with the place in its history that was reached. */
 export class Rooms {
   private readonly _joined = new Map<string, Cursor | undefined>();
+  private readonly _as = new Map<string, string>();
 
   constructor(
     private readonly _ask: (type: string, payload: unknown, options?: { priority: Priority }) => Promise<unknown>,
@@ -39,9 +48,10 @@ export class Rooms {
     return [...this._joined.keys()];
   }
 
-  /** Join; return what the server says. `history`: how many of the last messages are to be sent again. */
-  async join(room: string, history = 0): Promise<Joined> {
-    const answer = asMap(await this._ask("room:join", history ? { room, history } : { room }));
+  /** Join; return what the server says. */
+  async join(room: string, { history, name }: JoinOptions): Promise<Joined> {
+    const answer = asMap(await this._ask("room:join", { room, history, name }));
+    if (name) this._as.set(room, name);
     this.restore([room]);
     this._reached(room, answer);
     return answer as unknown as Joined;
@@ -50,6 +60,7 @@ export class Rooms {
   /** Leave; return whether the client was in the room. */
   async leave(room: string): Promise<boolean> {
     this._joined.delete(room);
+    this._as.delete(room);
     return asMap(await this._ask("room:leave", { room })).left === true;
   }
 
@@ -68,7 +79,8 @@ export class Rooms {
 
   private async _rejoin(room: string, since: Cursor | undefined): Promise<void> {
     try {
-      const answer = asMap(await this._ask("room:join", since ? { room, since } : { room }, { priority: "critical" }));
+      const asked = { room, since, name: this._as.get(room) };
+      const answer = asMap(await this._ask("room:join", asked, { priority: "critical" }));
       if (answer.missed) this._events.emit("gap", { reason: "history", n: 0, room });
       if (!since) this._reached(room, answer);
     } catch (error) {
