@@ -7,31 +7,17 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { bundle, COMMON } from "./bundle.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
 
-const common = {
-  bundle: true,
-  target: "es2022",
-  minify: true,
-  // What begins with an underscore is nobody else's business, so it may have any name.
-  mangleProps: /^_[a-z]/,
-  legalComments: "none",
-  logLevel: "warning",
-};
 const entryPoints = ["src/index.ts", "src/cbor.ts"];
 
 rmSync("dist", { recursive: true, force: true });
-await build({ ...common, entryPoints, format: "esm", splitting: true, outdir: "dist/esm", sourcemap: true });
-await build({ ...common, entryPoints, format: "cjs", outdir: "dist/cjs", sourcemap: true });
-await build({
-  ...common,
-  entryPoints: ["src/index.ts"],
-  format: "esm",
-  outfile: "dist/rtcore-client.js",
-  splitting: false,
-});
+await build({ ...COMMON, entryPoints, format: "esm", splitting: true, outdir: "dist/esm", sourcemap: true });
+await build({ ...COMMON, entryPoints, format: "cjs", outdir: "dist/cjs", sourcemap: true });
+writeFileSync("dist/rtcore-client.js", await bundle());
 
 const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
 execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
