@@ -129,6 +129,7 @@ class Requests:
         presence = rooms.presence(session, wish.room)
         answer: dict[str, Any] = {
             "room": wish.room,
+            "member": session.sender,
             "members": len(rooms.members(wish.room)),
             "watching": False,
         }

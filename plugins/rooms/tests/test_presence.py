@@ -55,6 +55,7 @@ async def test_a_member_is_told_who_is_here_and_then_who_comes_and_goes(house):
         me, her = ada.welcome.session, grace.welcome.session
         assert await ask(ada, "room:members", room="r", watch=True) == {
             "room": "r",
+            "member": me,
             "members": 2,
             "watching": True,
             "who": [{"member": me, "name": "Ada"}, {"member": her, "name": "Grace"}],
@@ -129,7 +130,12 @@ async def test_in_a_crowd_nobody_is_named_and_those_who_watch_are_told_so_once(h
         assert [(await told(ada))[0] for _ in range(3)] == ["room:joined"] * 3
         assert await told(ada) == ("room:crowded", {"crowded": True, "members": 5})
         await ask(others[0], "room:join", room="r", name="renamed")
-        assert await ask(ada, "room:members", room="r") == {"room": "r", "members": 7, "watching": True}
+        assert await ask(ada, "room:members", room="r") == {
+            "room": "r",
+            "member": ada.welcome.session,
+            "members": 7,
+            "watching": True,
+        }
 
         # At the limit nothing changes: one who comes and goes there costs nobody anything.
         for client in others[2:5]:
@@ -155,6 +161,7 @@ async def test_a_room_without_presence_names_nobody_and_keeps_no_names(house):
         ada = await join(h, "Ada")
         assert await ask(ada, "room:members", room="r", watch=True) == {
             "room": "r",
+            "member": ada.welcome.session,
             "members": 1,
             "watching": False,
         }
