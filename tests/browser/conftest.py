@@ -32,6 +32,11 @@ FLAGS = [
     "--disable-sync",
     f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
+SAYING = """
+from rtcore.serve import run
+from rtcore_http.service import Http
+run(app, ready=lambda: print("ready at", app.get(Http).urls[0], flush=True))
+"""
 READY = re.compile(r"ready at (http://[\d.]+:\d+)")
 
 Open = Callable[..., Awaitable[Playground]]
@@ -124,6 +129,21 @@ async def url() -> AsyncIterator[str]:
 async def lab() -> AsyncIterator[str]:
     """The address of an application that does to its clients what it is asked to: see `lab.py`."""
     server = await start_server(str(HERE / "lab.py"))
+    yield server.url
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def assistant(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of the program that docs/playground.md shows, on any port, and made to say where it is."""
+    page = (HERE.parents[1] / "docs/playground.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert program.count("App()") == program.count("app.run()") == 1
+    path = tmp_path_factory.mktemp("docs") / "assistant.py"
+    path.write_text(
+        program.replace("App()", 'App({"http": {"port": 0}})').replace("app.run()", SAYING), encoding="utf-8"
+    )
+    server = await start_server(str(path))
     yield server.url
     await server.stop()
 

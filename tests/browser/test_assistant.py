@@ -63,3 +63,12 @@ async def test_an_answer_that_is_stopped_is_stopped_on_the_server_too(visit, lab
     await expect(ada.page.locator("#turns .answer").nth(1)).to_contain_text("word-1")
     await ada.page.keyboard.press("Escape")
     await expect(ada.page.locator(".answer-facts").nth(1)).to_contain_text("stopped")
+
+
+async def test_the_program_in_the_docs_is_an_assistant(visit, assistant):
+    ada = await visit(assistant, "Ada")
+    await ada.page.fill("#question", "Hello")
+    await ada.page.press("#question", "Enter")
+    answer = ada.page.locator("#turns .answer")
+    await expect(answer).to_have_text("You said: Hello. More than that I do not know. ")
+    await expect(answer).to_have_attribute("aria-busy", "false")

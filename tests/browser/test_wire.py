@@ -24,6 +24,7 @@ async def test_frames_are_shown_both_ways_as_they_happen(visit, url):
         assert re.search(r"\d\d:\d\d:\d\d\.\d{3}", shown)
         assert re.search(r"\d+ B", shown)
         assert "WS" in shown
+        assert "text:Look at this" in shown
     await said.nth(0).click()
     item = json.loads(await ada.page.locator("#frames pre").inner_text())
     assert (item["type"], item["room"], item["payload"]["text"]) == (

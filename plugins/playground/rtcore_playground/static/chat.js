@@ -113,7 +113,7 @@ export class Chat {
     item.classList.add("waiting");
     try {
       // A request, so that its reply says that the room has it.
-      await this.client.request(SAID, { ...this.me, text }, { room: this.room, trace: this.trace(), timeout: 120_000 });
+      await this.client.request(SAID, { text, ...this.me }, { room: this.room, trace: this.trace(), timeout: 120_000 });
       item.classList.remove("waiting");
     } catch (error) {
       item.classList.add("failed");

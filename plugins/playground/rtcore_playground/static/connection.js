@@ -4,6 +4,7 @@ import { reason } from "./chat.js";
 import { by, say, timed } from "./dom.js";
 import { Graph } from "./graph.js";
 import { FULL_SPEED } from "./network.js";
+import { ConnectionQualityDetector } from "./rtcore-client.js";
 import { TRANSPORTS } from "./run.js";
 
 /** @typedef {import("./rtcore-client.js").RealtimeClient} Client */
@@ -33,6 +34,8 @@ export class Connection {
   #cut = by("cut", HTMLButtonElement);
   #offline = by("offline", HTMLButtonElement);
   #graph = new Graph();
+  /** Of the last few round trips only: somebody watches, and has just changed the network. */
+  #detector = new ConnectionQualityDetector(5);
   /** Why the server does not want this client. */
   #refusal = "";
   /** @type {(note: string) => void} */
@@ -60,8 +63,11 @@ export class Connection {
       else if (state !== "connecting") this.#graph.lost();
       this.show();
     });
-    client.on("transport", () => this.show());
-    client.on("quality", () => this.#judge());
+    client.on("transport", () => {
+      this.#detector.reset();
+      this.show();
+    });
+    client.on("disconnect", (code) => code === "ping_timeout" && this.#detector.recordPacketLoss());
     tap.ontrip = (ms) => this.#trip(ms);
     // The graph goes on while nothing comes.
     setInterval(() => this.#graph.draw(), 2000);
@@ -130,14 +136,10 @@ export class Connection {
   /** @param {number} ms */
   #trip(ms) {
     say(by("rtt", HTMLElement), timed(ms));
-    const { quality } = this.client.getConnectionInfo();
+    this.#detector.recordLatency(ms);
+    const quality = this.#detector.getConnectionQuality();
     this.#graph.add({ at: performance.now(), ms, quality });
-    this.#judge();
-  }
-
-  #judge() {
     const place = by("quality", HTMLElement);
-    const { quality } = this.client.getConnectionInfo();
     place.dataset.quality = quality;
     say(place, quality);
   }

@@ -68,13 +68,25 @@ export class Graph {
           shape("path", "line", { d: `M${line}${trips.length === 1 ? "h.1" : ""}` }),
         ];
       }),
-      ...this.#trips.map(({ at, quality }, i) => {
-        const until = x(this.#trips[i + 1]?.at ?? now);
-        return shape("rect", quality, { x: x(at), y: HEIGHT - 5, width: Math.max(0, until - x(at)), height: 5 });
-      }),
+      ...this.#spells().map(({ from, to, quality }) =>
+        shape("rect", quality, { x: x(from), y: HEIGHT - 5, width: Math.max(0, x(to) - x(from)), height: 5 }),
+      ),
     );
     say(by("graph-top", HTMLElement), timed(scale).replace(".0", ""));
     say(by("graph-says", HTMLElement), this.#says());
+  }
+
+  /** From when to when the quality was the same. */
+  #spells() {
+    /** @type {{ from: number, to: number, quality: Quality }[]} */
+    const spells = [];
+    for (const { at, quality } of this.#trips) {
+      const last = spells.at(-1);
+      if (last) last.to = at;
+      if (last?.quality !== quality) spells.push({ from: at, to: performance.now(), quality });
+      else last.to = performance.now();
+    }
+    return spells;
   }
 
   /** Trips with no gap between them. */

@@ -15,6 +15,8 @@ export class People {
   /** @type {Map<string, string>} names by member */
   #names = new Map();
   #members = 0;
+  /** @type {Map<string, number>} colours by member: who came before keeps theirs */
+  #colours = new Map();
   /** @type {string | undefined} the member that this page is */
   #me;
 
@@ -66,7 +68,7 @@ export class People {
     const known = [...this.#names].sort(([one], [other]) => Number(other === me) - Number(one === me));
     this.#list.replaceChildren(
       ...known.slice(0, SHOWN).map(([member, name]) => {
-        const face = element("span", `face colour-${colour(member)}`, [...name][0]?.toUpperCase() ?? "?");
+        const face = element("span", `face colour-${this.#colour(member)}`, [...name][0]?.toUpperCase() ?? "?");
         face.setAttribute("aria-hidden", "true");
         return element("li", "", face, element("span", "name", member === me ? `${name} (you)` : name));
       }),
@@ -75,12 +77,15 @@ export class People {
     if (more > 0) this.#list.append(element("li", "more", known.length ? `and ${more} more` : `${more} here`));
     say(this.#count, members === 1 ? "1 person here" : `${members} people here`);
   }
-}
 
-/** @param {string} member */
-export function colour(member) {
-  // FNV-1a: names that differ in one letter must not have one colour.
-  let hash = 0x811c9dc5;
-  for (const letter of member) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
-  return (hash >>> 16) % COLOURS;
+  /** @param {string} member */
+  #colour(member) {
+    for (const known of this.#colours.keys()) if (!this.#names.has(known)) this.#colours.delete(known);
+    const taken = [...this.#colours.values()];
+    // The first that nobody has, or the one that the fewest have.
+    const times = Array.from({ length: COLOURS }, (_, colour) => taken.filter((one) => one === colour).length);
+    const colour = this.#colours.get(member) ?? times.indexOf(Math.min(...times));
+    this.#colours.set(member, colour);
+    return colour;
+  }
 }

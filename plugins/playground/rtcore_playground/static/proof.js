@@ -133,7 +133,7 @@ export class Proof {
       while (n < Math.floor(due)) {
         n += 1;
         // What becomes of each is what this is about; a failure is an event of the client's, too.
-        client.sendToRoom(room, NUMBER, { by, name, run, n, of }).catch(() => {});
+        client.sendToRoom(room, NUMBER, { n, of, name, by, run }).catch(() => {});
       }
       // What is not connected cannot be cut: then it is for the next time.
       if (done < cuts && n >= ((done + 1) * of) / (cuts + 1) && client.isConnected) {

@@ -16,8 +16,8 @@ import { Tail } from "./tail.js";
 /**
  * What is kept of a frame.
  *
- * @typedef {Pick<Entry, "up" | "by" | "at" | "bytes" | "packed" | "readable">
- *   & { names: string, control: boolean, count: number, items: string[], priority?: string, trace?: string }} Line
+ * @typedef {Pick<Entry, "up" | "by" | "at" | "bytes" | "packed" | "readable"> & { names: string, glimpse: string,
+ *   control: boolean, count: number, items: string[], priority?: string, trace?: string }} Line
  */
 
 /** Frames that are kept. */
@@ -25,6 +25,8 @@ const KEEP = 300;
 /** Characters of one item's text, and items of one frame, that are kept. */
 const TEXT = 4000;
 const ITEMS = 50;
+/** Characters of what a frame says that are in its row. */
+const GLIMPSE = 80;
 /** Different names in a row before "and more". */
 const NAMED = 3;
 
@@ -68,6 +70,7 @@ export class Wire {
     const line = {
       ...facts,
       names: named(items) || (facts.readable ? "nothing new" : "not readable"),
+      glimpse: glimpse(items),
       control: items.every(({ kind }) => kind === "control"),
       count: items.length,
       items: items.slice(0, ITEMS).map((item) => shortened(written(item))),
@@ -194,7 +197,7 @@ function row(line) {
     element("time", "", `${CLOCK.format(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`),
     way,
     element("span", "hidden", up ? " up " : " down "),
-    element("span", "names", line.names),
+    element("span", "names", line.names, element("span", "glimpse", line.glimpse)),
     facts,
     element("span", "by", CARRIERS[line.by]),
     element("span", "size", sized(line.bytes)),
@@ -217,6 +220,20 @@ function named(items) {
   if (times.size > 1) times.delete("send");
   const names = [...times].map(([name, n]) => (n > 1 ? `${name} ×${n}` : name));
   return names.length > NAMED ? `${names.slice(0, NAMED).join(", ")}, and more` : names.join(", ");
+}
+
+/**
+ * Return the beginning of what the one item says that the frame is about; nothing of several.
+ *
+ * @param {Item[]} items
+ */
+function glimpse(items) {
+  const [item, another] = items.length > 1 ? items.filter(({ name }) => name !== "send") : items;
+  const said = item?.kind === "control" ? item.fields : item?.fields.payload;
+  if (another || said === undefined || said === null) return "";
+  return ` ${JSON.stringify(said)
+    .replace(/^[{[]|[}\]]$|"/g, "")
+    .slice(0, GLIMPSE)}`;
 }
 
 /** @param {Line} line */
