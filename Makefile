@@ -12,9 +12,10 @@ PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml clients/*/pyproje
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 TS := clients/typescript
 TS_SOURCES := $(shell find $(TS)/src -type f) $(wildcard $(TS)/scripts/*.mjs) $(TS)/package.json $(TS)/tsconfig.json $(TS)/tsconfig.build.json
+PAGE := plugins/playground
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-browser client-ts test-ts system lint format types docs pictures bench soak autobahn constraints clean
+.PHONY: help install serve test test-browser client-ts page test-ts system lint format types docs pictures bench soak autobahn constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,8 +40,12 @@ test-browser: install system client-ts ## only the tests that drive a browser
 
 client-ts: $(TS)/dist/rtcore-client.js ## the TypeScript client, built; needs Node 20.10 or newer
 
-test-ts: install client-ts ## only the tests of the TypeScript client: lint, types, size, units, a real server
+page: client-ts ## the demo page's copy of that client, which its wheel carries: after every change of the client
+	cp $(TS)/dist/rtcore-client.js $(PAGE)/rtcore_playground/static/
+
+test-ts: install client-ts ## only the tests of the TypeScript client and the checks of the demo page: lint, types, size, units, a real server
 	cd $(TS) && npm run --silent lint && npm run --silent types && npm run --silent sizes && npm run --silent test
+	cd $(PAGE) && ../../$(TS)/node_modules/.bin/biome check --error-on-warnings . && ../../$(TS)/node_modules/.bin/tsc -p .
 
 $(TS)/node_modules/.installed: $(TS)/package.json | .venv/.installed
 	@tools/node.sh

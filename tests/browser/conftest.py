@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,15 @@ FLAGS = [
     "--disable-sync",
     f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
 ]
+SAYING = """
+from rtcore.serve import run
+from rtcore_http.service import Http
+run(app, ready=lambda: print("ready at", app.get(Http).urls[0], flush=True))
+"""
 READY = re.compile(r"ready at (http://[\d.]+:\d+)")
 
 Open = Callable[..., Awaitable[Playground]]
+Meet = Callable[..., Awaitable[list[Playground]]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,12 +96,13 @@ async def start_server(*arguments: str) -> Server:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
-    """Start `rtcore serve` with options; it stops when the test ends."""
+    """Start `rtcore serve` with settings, `"key=value"`; it stops when the test ends."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*options: str, port: int = 0) -> Server:
-            quick = ("--set", "rate_limit_per_second=1000", "--set", "drain_time=0.5")
-            server = await start_server("-m", "rtcore", "serve", "--port", str(port), *quick, *options)
+            quick = ("rate_limit_per_second=1000", "message_buffer_size=1000", "drain_time=0.5", *options)
+            settings = [part for option in quick for part in ("--set", option)]
+            server = await start_server("-m", "rtcore", "serve", "--port", str(port), *settings)
             stack.push_async_callback(server.stop)
             return server
 
@@ -104,18 +111,16 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[Server]]]:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def url() -> AsyncIterator[str]:
-    """The address of an `rtcore serve` that most tests share, each in rooms of its own."""
-    server = await start_server(
-        "-m",
-        "rtcore",
-        "serve",
-        "--port",
-        "0",
-        "--set",
+    """The address of an `rtcore serve` that most tests share, each in rooms of its own; in `small:…` two have names."""
+    # A window for what a page misses in a few seconds, at the pace of a test.
+    options = (
         "rate_limit_per_second=1000",
-        "--set",
+        "message_buffer_size=1000",
         "drain_time=0.5",
+        'rooms.options."small:*".presence=2',
     )
+    settings = [part for option in options for part in ("--set", option)]
+    server = await start_server("-m", "rtcore", "serve", "--port", "0", *settings)
     yield server.url
     await server.stop()
 
@@ -124,6 +129,29 @@ async def url() -> AsyncIterator[str]:
 async def lab() -> AsyncIterator[str]:
     """The address of an application that does to its clients what it is asked to: see `lab.py`."""
     server = await start_server(str(HERE / "lab.py"))
+    yield server.url
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def assistant(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of the program that docs/playground.md shows, on any port, and made to say where it is."""
+    page = (HERE.parents[1] / "docs/playground.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert program.count("App()") == program.count("app.run()") == 1
+    path = tmp_path_factory.mktemp("docs") / "assistant.py"
+    path.write_text(
+        program.replace("App()", 'App({"http": {"port": 0}})').replace("app.run()", SAYING), encoding="utf-8"
+    )
+    server = await start_server(str(path))
+    yield server.url
+    await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def guarded() -> AsyncIterator[str]:
+    """The address of one that wants a token."""
+    server = await start_server(str(HERE / "lab.py"), "guarded")
     yield server.url
     await server.stop()
 
@@ -151,7 +179,8 @@ async def visit(
 
     It asks for `serve` and `proxy` only to end before they do: pages complain of a server that goes away.
 
-    `excused`: a part of the complaints that the test provokes, such as a refused WebSocket.
+    `excused`: a part of the complaints that the test provokes, such as a refused WebSocket. `joins`: wait until the
+    page is in the room; false for one that is not let in. `prepare`: called with the page before it loads anything.
     """
     room = re.sub(r"\W+", "-", request.node.name)
     async with contextlib.AsyncExitStack() as stack:
@@ -162,15 +191,19 @@ async def visit(
             name: str,
             *,
             transport: str | None = None,
+            room: str = room,
             excused: str | None = None,
             width: int = 1280,
             height: int = 800,
             scheme: str = "light",
+            motion: str = "no-preference",
+            joins: bool = True,
             prepare: Callable[[Playground], Awaitable[None]] | None = None,
         ) -> Playground:
             context = await browser.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme=scheme,  # type: ignore[arg-type]
+                reduced_motion=motion,  # type: ignore[arg-type]
             )
             stack.push_async_callback(context.close)
             context.set_default_timeout(20_000)
@@ -188,10 +221,33 @@ async def visit(
             if prepare is not None:
                 await prepare(opened)
             await page.goto(f"{url}/#{room}")
-            await opened.connected()
+            if joins:
+                await opened.connected()
+                await opened.page.locator("#people li .name", has_text=f"{name} (you)").wait_for()
             if transport is not None:
                 await opened.switch(transport)
             return opened
 
         yield open_page
         assert not complaints
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def meet(visit: Open) -> Meet:
+    """Open a page for each of several people at the same time, and wait until they see each other.
+
+    `transports`: one for all, or one for each.
+    """
+
+    async def open_pages(
+        url: str, *names: str, transports: str | Sequence[str | None] | None = None, **options: Any
+    ) -> list[Playground]:
+        each = [transports] * len(names) if transports is None or isinstance(transports, str) else transports
+        pages = await asyncio.gather(
+            *(visit(url, name, transport=one, **options) for name, one in zip(names, each, strict=True))
+        )
+        for page, name in zip(pages, names, strict=True):
+            await page.sees(name, *names)
+        return pages
+
+    return open_pages

@@ -325,7 +325,7 @@ async def test_a_restarted_server_is_found_and_the_outcome_of_requests_is_unknow
     client = client_of(max_reconnect_attempts=1000)
     await client.connect()
     first = client.get_connection_info().session_id
-    await client.join_room("lobby")
+    await client.join_room("lobby", name="Ada")
     lost = asyncio.create_task(client.request("hold", "lost"))
     again = asyncio.create_task(client.request("hold", "again", idempotent=True))
     await until(lambda: len(app.seen) >= 1)
@@ -352,6 +352,8 @@ async def test_a_restarted_server_is_found_and_the_outcome_of_requests_is_unknow
         await until(lambda: "lobby" in other.manager.rooms)
         await client.send_to_room("lobby", "chat:message", "back")
         await until(lambda: heard == ["back"])
+        here = await client.request("room:members", {"room": "lobby"})
+        assert [member["name"] for member in here["who"]] == ["Ada"]
         await client.close()
 
 

@@ -265,14 +265,15 @@ class RealtimeClient:
         patience = self._options.timing.request if timeout is None else timeout
         return await self._sender.request(message, timeout=patience)
 
-    async def join_room(self, room: str, *, history: int = 0) -> Mapping[str, Any]:
+    async def join_room(self, room: str, *, history: int = 0, name: str | None = None) -> Mapping[str, Any]:
         """Join a room; return what the server says of it. After a new session the client joins again by itself.
 
         Args:
             room: its name.
             history: how many of the last messages are to be sent again, where the room keeps them.
+            name: how the other members may see this one (`room:members`); without one it stays as it is.
         """
-        return await self._rooms.join(room, history=history)
+        return await self._rooms.join(room, history=history, called=name)
 
     async def leave_room(self, room: str) -> bool:
         """Leave a room; return whether the client was in it."""

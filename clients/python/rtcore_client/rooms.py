@@ -33,14 +33,16 @@ class _Room:
         cursor: how far we have come in its history; `None` as long as nothing says that it has one.
         had: the cursor when we last came back: what it knows may be sent again, and is not taken twice.
         is_joined: the server has said so; before that its first messages may come already.
+        called: how the others see this client there, if it said that.
     """
 
-    __slots__ = ("cursor", "had", "is_joined")
+    __slots__ = ("called", "cursor", "had", "is_joined")
 
     def __init__(self) -> None:
         self.cursor: Cursor | None = None
         self.had: Cursor | None = None
         self.is_joined = False
+        self.called: str | None = None
 
 
 class Rooms:
@@ -65,19 +67,23 @@ class Rooms:
         """The rooms that the client is in."""
         return tuple(name for name, room in self._rooms.items() if room.is_joined)
 
-    async def join(self, name: str, *, history: int = 0) -> Mapping[str, Any]:
+    async def join(self, name: str, *, history: int = 0, called: str | None = None) -> Mapping[str, Any]:
         """Join; return what the server says: `room`, `members` and, where there is history, `offset` and `epoch`."""
         asked: dict[str, Any] = {"room": name}
         room = self._rooms.setdefault(name, _Room())
         if history:
             asked["history"] = history
             room.had = None
+        if called is not None:
+            asked["name"] = called
         try:
             answer = _mapping(await self._ask("room:join", asked))
         except BaseException:
             if not room.is_joined and self._rooms.get(name) is room:
                 del self._rooms[name]
             raise
+        if called is not None:
+            room.called = called
         if not room.is_joined:
             room.is_joined = True
             self._stands(room, answer)
@@ -128,12 +134,15 @@ class Rooms:
         return had is None or had.epoch != epoch or not had.knows(offset)
 
     def _wish(self, name: str, room: _Room) -> dict[str, Any]:
+        wish: dict[str, Any] = {"room": name}
+        if room.called is not None:
+            wish["name"] = room.called
         cursor = room.cursor
-        if cursor is None:
-            return {"room": name}
-        room.had = cursor.copy()
-        # `history` is for when the place is no longer there.
-        return {"room": name, "since": {"offset": cursor.offset, "epoch": cursor.epoch}, "history": ALL}
+        if cursor is not None:
+            room.had = cursor.copy()
+            # `history` is for when the place is no longer there.
+            wish |= {"since": {"offset": cursor.offset, "epoch": cursor.epoch}, "history": ALL}
+        return wish
 
     async def _returned(
         self, name: str, room: _Room, answered: Callable[[], Awaitable[Any]], session: int

@@ -9,33 +9,20 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { INTERNAL, letters } from "./names.mjs";
+import { bundle, COMMON } from "./bundle.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
 
-const { exports, peerDependencies = {} } = JSON.parse(readFileSync("package.json", "utf8"));
+const { exports } = JSON.parse(readFileSync("package.json", "utf8"));
 const entries = Object.values(exports)
   .map((entry) => /^\.\/dist\/esm\/(.+)\.js$/.exec(entry.import?.default)?.[1])
   .filter(Boolean)
   .map((name) => [`src/${name}.ts`, `src/${name}.tsx`].find((file) => existsSync(file)));
 
-const common = {
-  bundle: true,
-  target: "es2022",
-  minify: true,
-  mangleProps: new RegExp(`^(_[a-z].*|${INTERNAL.join("|")})$`),
-  mangleCache: letters("src"),
-  // That no module has side effects is said to other bundlers. This one is to keep what every entry needs in one chunk.
-  ignoreAnnotations: true,
-  external: Object.keys(peerDependencies),
-  legalComments: "none",
-  logLevel: "warning",
-};
-
 rmSync("dist", { recursive: true, force: true });
 await build({
-  ...common,
+  ...COMMON,
   // Files of their own, so that an application without them does not load them.
   entryPoints: [...entries, "src/builder.ts", "src/presets.ts"],
   format: "esm",
@@ -44,7 +31,7 @@ await build({
   sourcemap: true,
 });
 await build({
-  ...common,
+  ...COMMON,
   // Nothing is split here, and two copies of a class would be two classes: who needs the core requires it.
   entryPoints: [...entries, "src/core.ts"],
   plugins: [
@@ -59,7 +46,7 @@ await build({
   outdir: "dist/cjs",
   sourcemap: true,
 });
-await build({ ...common, entryPoints: ["src/index.ts"], format: "esm", outfile: "dist/rtcore-client.js" });
+writeFileSync("dist/rtcore-client.js", await bundle());
 
 const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
 execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });

@@ -9,7 +9,7 @@ import { ANSWERED, CONFIRMED, DEPARTED, Outgoing } from "./outgoing.js";
 import { listen, pageStore } from "./page.js";
 import { ConnectionQualityDetector } from "./quality.js";
 import type { Keeper } from "./resume.js";
-import { type Joined, Rooms } from "./rooms.js";
+import { type Joined, type JoinOptions, Rooms } from "./rooms.js";
 import { dispatch } from "./sender.js";
 import { Session } from "./session.js";
 import { MessageStream } from "./stream.js";
@@ -176,9 +176,9 @@ export class RealtimeClient<M extends object = AnyMessages> {
     return (await this._ask(type, payload, options)) as R;
   }
 
-  /** Join a room; `history`: so many of its last messages are sent again. After a new session the client joins again. */
-  joinRoom(room: string, options: { history?: number } = {}): Promise<Joined> {
-    return this._rooms.join(room, options.history);
+  /** Join a room. After a new session the client joins again, under the same name. */
+  joinRoom(room: string, options: JoinOptions = {}): Promise<Joined> {
+    return this._rooms.join(room, options);
   }
 
   /** Leave a room; resolves with whether the client was in it. */

@@ -309,7 +309,7 @@ export class Connector {
   }
 
   private _suspend(attempts: number, { reason, retryAfter }: LinkLost): void {
-    const error = new Suspended(`${attempts} more attempts have failed, the last one: ${reason}`, { retryAfter });
+    const error = new Suspended(`${attempts} more attempts have failed: ${reason}`, { retryAfter });
     if (!this._refuse(error) && this.state !== "suspended") this._events.emit("error", error);
     this._become("suspended");
   }

@@ -7,7 +7,7 @@
  *     │   └── Suspended      … maxReconnectAttempts times; the client goes on trying, on a slow timer
  *     ├── Refused            the server answered and does not take the connection, or has ended the session
  *     ├── RequestError       the server answered a message with an error
- *     ├── UnknownOutcome     sent, not confirmed, and the session is gone: it may have run
+ *     ├── UnknownOutcome     sent, not confirmed: it may have run
  *     ├── TimeoutError       no answer, or no room to send, within the time given
  *     ├── QueueFull          as many messages wait as may
  *     ├── NotConnected       the client is closed, or was never connected
@@ -107,7 +107,7 @@ export class UnknownOutcome extends RealtimeError {
   constructor(readonly messages: readonly Message[]) {
     super(
       "unknown_outcome",
-      `sent, not confirmed, and the session is gone: ${messages.map((one) => one.type).join(", ")}`,
+      `sent, not confirmed: ${messages.map((one) => one.type).join(", ")}`,
     );
   }
 }

@@ -8,6 +8,7 @@ export {
   ConnectionQualityDetector,
   type ErrorFacts,
   type Joined,
+  type JoinOptions,
   Message,
   type MessageOf,
   NetworkError,

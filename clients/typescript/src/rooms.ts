@@ -20,9 +20,18 @@ export interface Joined {
   missed?: boolean;
 }
 
-interface Cursor {
-  offset: number;
-  epoch: string;
+/** How a room is joined. */
+export interface JoinOptions {
+  /** So many of its last messages are sent again. */
+  history?: number | undefined;
+  /** How the other members may see this one: see `room:members`. It stays as it is without one. */
+  name?: string | undefined;
+}
+
+/** What a room is joined with again: the place in its history that was reached, where it has one, and our name there. */
+interface Membership {
+  since?: { offset: number; epoch: string };
+  name?: string;
 }
 
 /** How rooms ask. */
@@ -32,9 +41,9 @@ type Ask = (
   options: { idempotent?: boolean; priority?: Priority; timeout?: number },
 ) => Promise<unknown>;
 
-/** Names of rooms, each with the place in its history that was reached. */
+/** The rooms, by name. */
 export class Rooms {
-  private readonly _joined = new Map<string, Cursor | undefined>();
+  private readonly _joined = new Map<string, Membership>();
 
   constructor(
     private readonly _ask: Ask,
@@ -46,10 +55,10 @@ export class Rooms {
     return [...this._joined.keys()];
   }
 
-  /** Join; return what the server says. `history`: how many of the last messages are to be sent again. */
-  async join(room: string, history?: number): Promise<Joined> {
-    const answer = asMap(await this._ask("room:join", { room, history: history || undefined }, { idempotent: true }));
-    this.restore([room]);
+  /** Join; return what the server says. */
+  async join(room: string, { history, name }: JoinOptions): Promise<Joined> {
+    const answer = asMap(await this._ask("room:join", { room, history, name }, { idempotent: true }));
+    this.restore([room], name);
     this.saw({ ...answer, room });
     return answer as unknown as Joined;
   }
@@ -60,9 +69,9 @@ export class Rooms {
     return asMap(await this._ask("room:leave", { room }, { idempotent: true })).left === true;
   }
 
-  /** The session that goes on is in these rooms. */
-  restore(rooms: readonly string[]): void {
-    for (const room of rooms) if (!this._joined.has(room)) this._joined.set(room, undefined);
+  /** The session that goes on is in these rooms, under this name or the one that it had. */
+  restore(rooms: readonly string[], name?: string): void {
+    for (const room of rooms) this._joined.set(room, { ...this._joined.get(room), ...(name && { name }) });
   }
 
   /**
@@ -70,13 +79,14 @@ export class Rooms {
    * was sent to a room while there was no link finds its sender a member.
    */
   rejoin(): void {
-    for (const [room, since] of this._joined) void this._rejoin(room, since);
+    for (const [room, membership] of this._joined) void this._rejoin(room, membership);
   }
 
-  private async _rejoin(room: string, since: Cursor | undefined): Promise<void> {
+  private async _rejoin(room: string, membership: Membership): Promise<void> {
     try {
+      const { since } = membership;
       const options = { priority: "critical", timeout: Number.POSITIVE_INFINITY } as const;
-      const answer = asMap(await this._ask("room:join", { room, since }, options));
+      const answer = asMap(await this._ask("room:join", { room, ...membership }, options));
       if (answer.missed) this._events.emit("gap", { reason: "history", n: 0, room });
       if (!since) this.saw({ ...answer, room });
     } catch (error) {
@@ -91,9 +101,10 @@ export class Rooms {
    * A message came; if it was published to a room of ours with history, that is how far we are. So is the newest message
    * that the answer to a join names: what was asked for has come before it.
    */
-  saw({ room, offset, epoch }: Pick<MessageFields, "room" | "offset" | "epoch">): void {
-    if (!room || offset === undefined || !epoch || !this._joined.has(room)) return;
-    const cursor = this._joined.get(room);
-    if (cursor?.epoch !== epoch || cursor.offset < offset) this._joined.set(room, { offset, epoch });
+  saw({ room = "", offset, epoch }: Pick<MessageFields, "room" | "offset" | "epoch">): void {
+    const membership = this._joined.get(room);
+    if (!membership || offset === undefined || !epoch) return;
+    const { since } = membership;
+    if (since?.epoch !== epoch || since.offset < offset) membership.since = { offset, epoch };
   }
 }

@@ -31,7 +31,7 @@ export async function dispatch(
   if (["idle", "stopped", "closed"].includes(state)) throw new NotConnected(`the client is ${state}`);
   outbox.form(message, session.link?.codec ?? attacher.codec);
   const timer = later(timeout, () => {
-    const what = message.stage ? "it was sent and may have run" : "it was not sent";
+    const what = message.stage ? "it may have run" : "it was not sent";
     giveUp(new TimeoutError(`${message.type}: nothing within ${timeout} ms; ${what}`));
   });
   signal?.addEventListener("abort", abort);

@@ -35,19 +35,19 @@ const rejoined = () => asked.filter(([, , { priority }]) => priority === "critic
 describe("a room", () => {
   it("is joined, and the server's answer returned", async () => {
     answers.push(({ room }) => ({ room, members: 3, offset: 9, epoch: "e1", missed: true }));
-    expect(await rooms.join("lobby", 20)).toEqual({ room: "lobby", members: 3, offset: 9, epoch: "e1", missed: true });
+    expect(await rooms.join("lobby", { history: 20 })).toEqual({ room: "lobby", members: 3, offset: 9, epoch: "e1", missed: true });
     expect(asked).toEqual([["room:join", { room: "lobby", history: 20 }, { idempotent: true }]]);
     expect(rooms.names).toEqual(["lobby"]);
   });
 
   it("is not joined when the server refuses", async () => {
     answers.push(refuse(new RequestError("room_full")));
-    await expect(rooms.join("lobby")).rejects.toMatchObject({ code: "room_full" });
+    await expect(rooms.join("lobby", {})).rejects.toMatchObject({ code: "room_full" });
     expect(rooms.names).toEqual([]);
   });
 
   it("is left, whether the server knows of it or not", async () => {
-    await rooms.join("lobby");
+    await rooms.join("lobby", {});
     answers.push(
       () => ({ room: "lobby", left: true }),
       () => ({ room: "lobby", left: false }),
@@ -62,8 +62,8 @@ describe("a room", () => {
 
 describe("a new session", () => {
   it("joins every room again, before anything that waits, and as long as it lives", async () => {
-    await rooms.join("a");
-    await rooms.join("b");
+    await rooms.join("a", {});
+    await rooms.join("b", {});
     rooms.rejoin();
     expect(asked.slice(2)).toEqual(
       ["a", "b"].map((room) => [
@@ -76,8 +76,8 @@ describe("a new session", () => {
 
   it("goes on from the last message that was seen, where a room keeps history", async () => {
     answers.push(({ room }) => ({ room, members: 1, offset: 4, epoch: "e1" }));
-    await rooms.join("kept");
-    await rooms.join("plain");
+    await rooms.join("kept", {});
+    await rooms.join("plain", {});
     rooms.saw({ room: "kept", offset: 6, epoch: "e1" });
     rooms.saw({ room: "kept", offset: 5, epoch: "e1" });
     rooms.saw({ room: "plain" });
@@ -90,7 +90,7 @@ describe("a new session", () => {
   });
 
   it("follows a history that has begun anew", async () => {
-    await rooms.join("kept");
+    await rooms.join("kept", {});
     rooms.saw({ room: "kept", offset: 600, epoch: "e1" });
     rooms.saw({ room: "kept", offset: 2, epoch: "e2" });
     rooms.rejoin();
@@ -98,7 +98,7 @@ describe("a new session", () => {
   });
 
   it("tells of a gap where the history no longer has what was missed", async () => {
-    await rooms.join("kept");
+    await rooms.join("kept", {});
     answers.push(({ room }) => ({ room, members: 1, missed: true }));
     rooms.rejoin();
     await turn();
@@ -106,8 +106,8 @@ describe("a new session", () => {
   });
 
   it("forgets a room that refuses it for good, and keeps one that may take it later", async () => {
-    await rooms.join("gone");
-    await rooms.join("full");
+    await rooms.join("gone", {});
+    await rooms.join("full", {});
     answers.push(refuse(new RequestError("forbidden")), refuse(new RequestError("room_full", "", { retry: true })));
     rooms.rejoin();
     await turn();
@@ -116,8 +116,8 @@ describe("a new session", () => {
   });
 
   it("does not forget a room because the session was lost again meanwhile, or the client ended", async () => {
-    await rooms.join("a");
-    await rooms.join("b");
+    await rooms.join("a", {});
+    await rooms.join("b", {});
     answers.push(refuse(new UnknownOutcome([])), refuse(new NotConnected("closed")));
     rooms.rejoin();
     await turn();

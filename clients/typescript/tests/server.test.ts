@@ -198,7 +198,7 @@ describe("attach", () => {
     const mortal = await RealServer.start();
     const client = make({ url: mortal.url, fallbackTypes: [] });
     await client.connect();
-    await client.joinRoom("again");
+    await client.joinRoom("again", { name: "Ada" });
     await mortal.kill();
     await until(() => !client.isConnected);
     const queued = client.request("echo", "queued while offline");
@@ -210,6 +210,8 @@ describe("attach", () => {
       await other.connect();
       await until(() => client.getConnectionInfo().rooms.includes("again"));
       expect((await other.joinRoom("again")).members).toBe(2);
+      const { who } = await other.request<{ who: { name: string }[] }>("room:members", { room: "again" });
+      expect(who.map(({ name }) => name)).toEqual(["Ada"]);
     } finally {
       await client.close();
       await reborn.kill();

@@ -24,4 +24,4 @@ def rtcore_settings() -> type:
 
 @hookimpl
 def rtcore_http_routes(app: App) -> Sequence[Route]:
-    return routes(app.settings(PlaygroundSettings).path)
+    return routes(app, app.settings(PlaygroundSettings).path)

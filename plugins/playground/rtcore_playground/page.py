@@ -1,4 +1,4 @@
-"""The page's files as HTTP responses.
+"""The page's files as HTTP responses, and what the page must know of the server that the wire does not say.
 
 Rule: the page may load and call nothing but this server, and no inline script or style (Content Security Policy
 Level 3). The files are read once; a browser asks each time whether its copy is still good, and is told so in few bytes.
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from rtcore_http.routes import Route
 
+if TYPE_CHECKING:
+    from rtcore.app import App
+
 #: Where the page's own files are, whatever the path of the page itself.
 BELOW: Final = "/playground/"
+#: The type of a question to an assistant.
+QUESTION: Final = "chat:message"
 
 TYPES: Final = {
     "css": "text/css",
@@ -53,10 +58,37 @@ class File:
         return web.Response(body=self._body, headers=headers, content_type=self._type, charset="utf-8")
 
 
-def routes(path: str) -> list[Route]:
+class Offers:
+    """What this server has that a page may have a use for: `GET /playground/offers.json`."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Say whether questions are answered, and whether a token is of use. Each page asks once."""
+        registry = self._app.registry
+        offers = {
+            "assistant": any(covers(pattern, QUESTION) for pattern in registry.handlers),
+            "token": bool(registry.authenticators),
+        }
+        return web.json_response(offers, headers={**HEADERS, "Cache-Control": "no-store"})
+
+
+def covers(pattern: str, type_: str) -> bool:
+    """Say whether a handler of this pattern was made for messages of this type. One for everything was not.
+
+    >>> covers("chat:message", "chat:message"), covers("chat:*", "chat:message"), covers("*", "chat:message")
+    (True, True, False)
+    """
+    return pattern == type_ or (pattern.endswith(":*") and type_.startswith(pattern[:-1]))
+
+
+def routes(app: App, path: str) -> list[Route]:
     """Return a route for each file; the page itself is at `path`."""
-    made = []
+    made = [Route("GET", BELOW + "offers.json", Offers(app).answer)]
     for file in sorted(files(__package__).joinpath("static").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".d.ts"):
+            continue  # for those who work on the page, where it lies in the tree
         served = File(file.name, file.read_bytes())
         where = path if file.name == "index.html" else BELOW + file.name
         made += [Route("GET", where, served.answer), Route("HEAD", where, served.answer)]

@@ -18,13 +18,14 @@ from rtcore.hooks import hookimpl
 from rtcore.testing import PlainCodec
 
 STATIC = files("rtcore_playground").joinpath("static")
-NAMES = sorted(file.name for file in STATIC.iterdir())
+NAMES = sorted(file.name for file in STATIC.iterdir() if not file.name.endswith(".d.ts"))
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
-def app(**settings: object) -> App:
+def app(*plugins: object, **settings: object) -> App:
     return App(
-        {"http": {"port": 0}, "playground": settings}, plugins=[rtcore_http, rtcore_playground, PlainCodec()]
+        {"http": {"port": 0}, "playground": settings},
+        plugins=[rtcore_http, rtcore_playground, PlainCodec(), *plugins],
     )
 
 
@@ -95,7 +96,59 @@ def test_the_page_asks_only_for_files_that_are_there():
     for name in NAMES:
         text = STATIC.joinpath(name).read_text(encoding="utf-8")
         asked = re.findall(r'"playground/([^"]+)"', text) + re.findall(r'from "\./([^"]+)"', text)
-        assert set(asked) <= set(NAMES), name
+        assert set(asked) <= {*NAMES, "offers.json"}, name
+
+
+async def test_what_is_for_those_who_work_on_the_page_is_not_served(url, browser):
+    assert STATIC.joinpath("rtcore-client.d.ts").is_file()
+    async with browser.get(url + "/playground/rtcore-client.d.ts") as answer:
+        assert answer.status == 404
+
+
+# -- what the server offers --------------------------------------------------------------------------------
+
+
+async def offers(browser: aiohttp.ClientSession, running: App) -> dict[str, bool]:
+    async with browser.get(running.get(Http).urls[0] + "/playground/offers.json") as answer:
+        assert answer.status == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        return await answer.json()
+
+
+async def test_a_server_without_an_assistant_and_without_tokens_says_so(browser):
+    async with app() as running:
+        assert await offers(browser, running) == {"assistant": False, "token": False}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "assistant"),
+    [("chat:message", True), ("chat:*", True), ("chat:messages", False), ("chat", False), ("*", False)],
+)
+async def test_a_handler_for_questions_is_an_assistant_and_one_for_everything_is_not(
+    browser, pattern, assistant
+):
+    answering = app()
+
+    @answering.handler(pattern)
+    def answer() -> None: ...
+
+    async with answering as running:
+        assert (await offers(browser, running))["assistant"] is assistant
+
+
+async def test_a_server_that_asks_who_one_is_says_that_a_token_is_of_use(browser):
+    class Names:
+        name = "names"
+
+        @hookimpl
+        def rtcore_authenticators(self):
+            return [self]
+
+        async def authenticate(self, handshake):
+            return None
+
+    async with app(Names()) as running:
+        assert (await offers(browser, running))["token"] is True
 
 
 async def test_the_page_can_be_elsewhere(browser):

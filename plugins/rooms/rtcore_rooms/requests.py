@@ -1,4 +1,4 @@
-"""What clients ask of rooms: `room:join`, `room:leave`, `room:list`.
+"""What clients ask of rooms: `room:join`, `room:leave`, `room:list`, `room:members`.
 
 To send to a room a client needs no request: any message whose `room` is set, and whose type has no handler, is a
 publication.
@@ -40,6 +40,7 @@ class Join:
     room: str
     since: Since | None = None
     history: int = 0
+    name: str | None = None
 
 
 @dataclass
@@ -57,6 +58,14 @@ class List:
     limit: int = LIST_MAX
 
 
+@dataclass
+class Members:
+    """The payload of `room:members`. `watch` is as it was if it says nothing."""
+
+    room: str
+    watch: bool | None = None
+
+
 class Requests:
     """The handlers."""
 
@@ -69,6 +78,7 @@ class Requests:
             Handler("room:join", self.join),
             Handler("room:leave", self.leave),
             Handler("room:list", self.list),
+            Handler("room:members", self.members),
         ]
 
     def join(self, session: Session, wish: Join) -> Arrival:
@@ -80,13 +90,15 @@ class Requests:
         since = Position(wish.since.offset, wish.since.epoch) if wish.since is not None else None
         answer: dict[str, Any] = {"room": wish.room}
         try:
-            position = await rooms.join_with_history(session, wish.room, since=since, newest=wish.history)
+            position = await rooms.join_with_history(
+                session, wish.room, since=since, newest=wish.history, name=wish.name
+            )
         except Rejected as refusal:
             if refusal.code != "gap":
                 raise
             # Better in the room with a hole than outside of it; the client is told, and starts afresh.
             answer["missed"] = True
-            position = await rooms.join_with_history(session, wish.room, newest=wish.history)
+            position = await rooms.join_with_history(session, wish.room, newest=wish.history, name=wish.name)
         if since is not None and position is None:
             answer["missed"] = True
         answer["members"] = len(rooms.members(wish.room))
@@ -111,6 +123,31 @@ class Requests:
             for name, members in found[: max(0, min(wish.limit, LIST_MAX))]
         ]
         return {"rooms": shown, "total": len(found)}
+
+    async def members(self, session: Session, wish: Members) -> dict[str, Any]:
+        """Say who is in a room of the session's own, and, from the answer on, who comes and goes."""
+        rooms = self._rooms
+        rooms.presence(session, wish.room)  # no authorizer is asked by somebody who is not in the room
+        for authorizer in self._app.registry.authorizers:
+            await authorizer.authorize(session, "room:members", wish.room)
+        presence = rooms.presence(session, wish.room)
+        answer: dict[str, Any] = {
+            "room": wish.room,
+            "member": session.sender,
+            "members": len(rooms.members(wish.room)),
+            "watching": False,
+        }
+        if presence is None:
+            return answer
+        if wish.watch:
+            presence.watch(session)
+        elif wish.watch is False:
+            presence.unwatch(session)
+        answer["watching"] = presence.watches(session)
+        who = presence.who()
+        if who is not None:
+            answer["who"] = who
+        return answer
 
     @property
     def _rooms(self) -> RoomService:

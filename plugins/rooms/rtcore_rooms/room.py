@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rtcore.delivery import Audience
     from rtcore.session import Session
+    from rtcore_rooms.presence import Presence
     from rtcore_rooms.settings import RoomOptions
 
 
@@ -22,9 +23,10 @@ class Room:
         opening: the broker's subscription, while it is being made, or its failure; `None` if it was made at once.
         waiting: sessions that are about to join: the room stays open for them.
         delivered: epoch and offset of what this node was brought last, if the room has a history.
+        presence: names and those who watch them, once there are any; `None` if there never were.
     """
 
-    __slots__ = ("audience", "delivered", "name", "opening", "options", "senders", "waiting")
+    __slots__ = ("audience", "delivered", "name", "opening", "options", "presence", "senders", "waiting")
 
     def __init__(self, name: str, options: RoomOptions, audience: Audience) -> None:
         self.name = name
@@ -34,14 +36,19 @@ class Room:
         self.opening: asyncio.Future[None] | None = None
         self.waiting = 0
         self.delivered: tuple[str | None, int] | None = None
+        self.presence: Presence | None = None
 
     def add(self, session: Session, sender: str | None) -> None:
         """Make a session a member; `sender` is `None` if it may only listen."""
         self.audience.add(session)
         if sender is not None:
             self.senders[session] = sender
+        if self.presence is not None:
+            self.presence.came()
 
     def discard(self, session: Session) -> None:
         """End a membership."""
         self.audience.discard(session)
         self.senders.pop(session, None)
+        if self.presence is not None:
+            self.presence.went(session)

@@ -20,6 +20,7 @@ from rtcore.spi.broker import History, Position, Publication
 from rtcore.wire.errors import WireError
 from rtcore.wire.message import Message
 from rtcore_rooms.arrivals import Arrivals
+from rtcore_rooms.presence import Presence, check_member_name
 from rtcore_rooms.room import Room
 from rtcore_rooms.settings import Patterns, Settings
 
@@ -75,8 +76,10 @@ class RoomService:
             policies.discard(self._policy)
 
     def _policy(self, message: Message) -> Policy | None:
-        """The policy of a room's messages, if its pattern says one."""
-        return None if message.room is None else self._patterns.policy(message.room)
+        """The policy of a room's messages, if its pattern says one. It is not for what the room says of itself."""
+        if message.room is None or message.type.startswith(OWN):
+            return None
+        return self._patterns.policy(message.room)
 
     # -- membership --------------------------------------------------------------------------------------
 
@@ -84,7 +87,13 @@ class RoomService:
         await self.join_with_history(session, room)
 
     async def join_with_history(
-        self, session: Session, room: str, *, since: Position | None = None, newest: int = 0
+        self,
+        session: Session,
+        room: str,
+        *,
+        since: Position | None = None,
+        newest: int = 0,
+        name: str | None = None,
     ) -> Position | None:
         """Join, and send the session what it has missed before anything new.
 
@@ -93,6 +102,7 @@ class RoomService:
             room: the room's name.
             since: send what was published after this.
             newest: without `since`, send so many of the last publications.
+            name: how the others may see the session; it stays as it is without one.
 
         Returns:
             Up to where the session has everything that it wants; `None` in a room without a history.
@@ -102,8 +112,11 @@ class RoomService:
                 without it, and starts afresh.
         """
         check_name(room)
+        if name is not None:
+            check_member_name(name)
         mine = self._of.get(session)
         if mine is not None and room in mine:
+            self._name(session, mine[room], name)
             return await self._catch_up(session, mine[room], since, newest)
         self._check_limits(session, room)
         sender = await self._rights(session, room)
@@ -117,6 +130,7 @@ class RoomService:
                 self._check_limits(session, room)
                 here.add(session, sender)
             self._of.setdefault(session, {})[room] = here
+            self._name(session, here, name)
         finally:
             here.waiting -= 1
             self._close_if_empty(here)
@@ -148,6 +162,17 @@ class RoomService:
 
     def of(self, session: Session) -> Collection[str]:
         return tuple(self._of.get(session, ()))
+
+    def presence(self, session: Session, room: str) -> Presence | None:
+        """Return who is in a room of the session's; `None` if nobody is named there.
+
+        Raises:
+            Rejected: `not_a_member`.
+        """
+        here = self._of.get(session, {}).get(room)
+        if here is None:
+            raise Rejected("not_a_member")
+        return self._presence(here)
 
     def listed(self, session: Session, prefix: str) -> list[tuple[str, int]]:
         """Return name and members of the rooms that this session may see: its own, and those that are listed."""
@@ -239,6 +264,19 @@ class RoomService:
         return self._app.spawn(_awaited(answer), name=f"publish to {publication.room}")
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _name(self, session: Session, here: Room, name: str | None) -> None:
+        presence = self._presence(here) if name is not None else None
+        if name is not None and presence is not None:
+            presence.name(session, name)
+
+    def _presence(self, here: Room) -> Presence | None:
+        """Who is in the room, if its options let that be known. Made when somebody first asks."""
+        limit = here.options.presence
+        if here.presence is None and limit:
+            watchers = self._app.manager.audience()
+            here.presence = Presence(here.name, limit, members=here.audience, watchers=watchers)
+        return here.presence
 
     async def _rights(self, session: Session, room: str) -> str | None:
         """Ask the authorizers; return the name to send under, or `None` if the session may only listen."""

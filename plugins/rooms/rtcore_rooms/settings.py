@@ -43,6 +43,13 @@ class RoomOptions:
     listed: bool = attrs.field(
         default=False, metadata={"help": "Whether `room:list` shows it to those who are not in it."}
     )
+    presence: int = attrs.field(
+        default=100,
+        validator=v.ge(0),
+        metadata={
+            "help": "Members on one node up to which they are told of each other by name; 0: they never are."
+        },
+    )
     history: int = attrs.field(
         default=0, validator=v.ge(0), metadata={"help": "Messages that the broker remembers; 0: none."}
     )

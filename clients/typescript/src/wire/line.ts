@@ -112,7 +112,7 @@ export class ClientLine<M extends Sized> {
     const anew = this.session !== session || reason === "reset" || reason === "unknown";
     const confirmed = anew ? [] : this.window.confirm(received);
     if (!confirmed) {
-      throw new WireError("bad_control", `welcome: received ${received}, but ${this.window.sent} were sent`);
+      throw new WireError("bad_control", `welcome: received ${received} of ${this.window.sent}`);
     }
     // What the old connection brought since the hello comes again: the replay begins where the hello said.
     const since = anew ? 0 : this.received - this._atHello;

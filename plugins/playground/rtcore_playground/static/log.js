@@ -1,62 +1,85 @@
-// The chat's log: messages grouped by who wrote them, notes, runs. Text is only ever set as text.
+/** The chat's log: messages grouped by who wrote them, runs of numbers, notes. Text is only ever set as text. */
 
-const KEEP = 300; // entries
-const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+import { element, rich } from "./dom.js";
+import { Tail } from "./tail.js";
+
+/** Entries that are kept. */
+const KEEP = 300;
+const MINUTES = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+/** @typedef {{ by: string, name: string, mine?: boolean }} Author */
 
 export class Log {
-  #author = null; // of the last entry, for grouping
+  /** @type {string | undefined} of the last entry, for grouping */
+  #author;
+  /** @type {HTMLLIElement | undefined} the note on the connection that is the last entry */
+  #last;
+  #tail;
 
-  constructor(list) {
-    this.list = list;
+  /** @param {HTMLElement} place that scrolls; its list is in it */
+  constructor(place) {
+    this.list = /** @type {HTMLOListElement} */ (place.firstElementChild);
+    this.#tail = new Tail(place);
   }
 
-  // A message of somebody's; returns its element. `mine`: on the right, and pale until it has arrived.
-  message({ by, name, text, mine }) {
-    const bubble = element("p", "bubble", text);
-    return this.#entry(bubble, { by, name, mine });
+  /**
+   * Add a message; return its element.
+   *
+   * @param {Author & { text: string }} message
+   */
+  message({ text, ...author }) {
+    return this.entry(element("p", "bubble", text), author);
   }
 
-  // A run of numbered messages.
-  run({ by, name, mine, run }) {
-    return this.#entry(run.element, { by, name, mine });
-  }
-
-  // What happened to the connection or in the room. Parts in **asterisks** are bold.
-  note(text, { bad = false } = {}) {
-    const item = element("li", bad ? "note bad" : "note");
-    text.split("**").forEach((part, i) => item.append(i % 2 ? element("b", "", part) : part));
-    this.#author = null;
-    this.#add(item);
-  }
-
-  clear() {
-    this.list.replaceChildren();
-    this.#author = null;
-  }
-
-  #entry(content, { by, name, mine }) {
-    const item = element("li", mine ? "mine" : "");
+  /**
+   * Add something that somebody has sent; return its element.
+   *
+   * @param {HTMLElement} content
+   * @param {Author} author
+   */
+  entry(content, { by, name, mine = false }) {
+    const who = element("p", "by", element("b", "", mine ? "You" : name), ` ${MINUTES.format(new Date())}`);
+    const item = element("li", mine ? "mine" : "", who, content);
     if (this.#author === by) item.classList.add("more");
+    this.#add(item);
     this.#author = by;
-    const head = element("p", "by");
-    head.append(element("b", "", mine ? "You" : name), ` ${MINUTES.format(new Date())}`);
-    item.append(head, content);
+    return item;
+  }
+
+  /**
+   * Add a note on what happened in the room or to it. Parts in **asterisks** are bold.
+   *
+   * @param {string} text
+   * @param {{ bad?: boolean }} [options]
+   */
+  note(text, { bad = false } = {}) {
+    const item = element("li", bad ? "note bad" : "note", ...rich(text));
     this.#add(item);
     return item;
   }
 
+  /**
+   * A note on the connection. It takes the place of the last one, if nothing has come since: a connection that is cut
+   * twenty times has one line to say so, and a screen reader reads the first only.
+   *
+   * @param {string} text
+   */
+  connection(text) {
+    if (this.#last) this.#last.replaceChildren(...rich(text));
+    else this.#last = this.note(text);
+  }
+
+  clear() {
+    this.list.replaceChildren();
+    this.#author = this.#last = undefined;
+  }
+
+  /** @param {HTMLLIElement} item */
   #add(item) {
     const { list } = this;
-    const following = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
     list.append(item);
-    while (list.children.length > KEEP) list.firstElementChild.remove();
-    if (following) list.scrollTop = list.scrollHeight;
+    while (list.children.length > KEEP) list.firstElementChild?.remove();
+    this.#tail.grown();
+    this.#author = this.#last = undefined;
   }
-}
-
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
 }

@@ -1,0 +1,2 @@
+/** What `rtcore-client.js` is made of; see `bundle.mjs`. */
+export declare function bundle(): Promise<string>;
