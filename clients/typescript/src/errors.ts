@@ -105,10 +105,7 @@ export class RequestError extends RealtimeError {
 /** Sent, not confirmed, and the session is gone: nobody knows whether it has run. `idempotent` sends it again. */
 export class UnknownOutcome extends RealtimeError {
   constructor(readonly messages: readonly Message[]) {
-    super(
-      "unknown_outcome",
-      `sent, not confirmed: ${messages.map((one) => one.type).join(", ")}`,
-    );
+    super("unknown_outcome", `sent, not confirmed: ${messages.map((one) => one.type).join(", ")}`);
   }
 }
 

@@ -35,7 +35,13 @@ const rejoined = () => asked.filter(([, , { priority }]) => priority === "critic
 describe("a room", () => {
   it("is joined, and the server's answer returned", async () => {
     answers.push(({ room }) => ({ room, members: 3, offset: 9, epoch: "e1", missed: true }));
-    expect(await rooms.join("lobby", { history: 20 })).toEqual({ room: "lobby", members: 3, offset: 9, epoch: "e1", missed: true });
+    expect(await rooms.join("lobby", { history: 20 })).toEqual({
+      room: "lobby",
+      members: 3,
+      offset: 9,
+      epoch: "e1",
+      missed: true,
+    });
     expect(asked).toEqual([["room:join", { room: "lobby", history: 20 }, { idempotent: true }]]);
     expect(rooms.names).toEqual(["lobby"]);
   });
