@@ -15,10 +15,10 @@ import { readdirSync, readFileSync } from "node:fs";
 export const INTERNAL = [
   ...["abandon", "anew", "answered", "around", "arrived", "aside", "attached", "attacher", "begin", "beginAnew"],
   ...["better", "busy", "byServer", "bytes", "confirms", "connection", "deliver", "detach", "discard", "drained"],
-  ...["emit", "fail", "failed", "failure", "flush", "form", "full", "hear", "heard", "hears", "held", "isMine"],
-  ...["limitBytes", "line", "link", "nextId", "order", "outbox", "passing", "patience", "probe", "reach"],
-  ...["refusal", "rejoin", "release", "requests", "resend", "restore", "rewind", "saw", "settings", "settle"],
-  ...["spend", "stage", "submit", "takeItems", "takeWelcome", "wait", "withdraw", "worked"],
+  ...["due", "emit", "fail", "failed", "failure", "flush", "form", "full", "hear", "heard", "hears", "held", "isMine"],
+  ...["limitBytes", "line", "link", "nextId", "order", "outbox", "passing", "patience", "patterns", "prefer", "probe"],
+  ...["reach", "refusal", "rejoin", "release", "requests", "resend", "restore", "rewind", "saw", "settings", "settle"],
+  ...["speak", "spend", "stage", "start", "submit", "takeItems", "takeWelcome", "wait", "withdraw", "worked"],
 ];
 
 const LETTERS = "etnisroacldhupmfgbwyvkxjqzSTACLMPDRBIFEONHWUGVJKQXYZ";

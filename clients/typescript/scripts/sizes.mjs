@@ -1,10 +1,11 @@
 /**
  * What an application downloads: minified and gzipped bytes, as esbuild bundles it from `dist/esm`.
  *
- * `node scripts/sizes.mjs` prints the table of docs/client-typescript.md and fails when the core is over its limit.
+ * `npm run sizes` prints the table of docs/client-typescript.md and fails when the core is over its limit; `npm run sizes --
+ * --docs` writes it there, too.
  */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -89,11 +90,21 @@ function gzipped(name) {
   return gzipSync(readFileSync(root + name), { level: 9 }).length;
 }
 
+/** Return the table of the sizes, as lines. */
+export async function table() {
+  const rows = (await sizes()).map(([what, bytes]) => `| ${what} | ${bytes.toLocaleString("en")} |`);
+  return ["| part | bytes, minified and gzipped |", "|---|---:|", ...rows].join("\n");
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const table = await sizes();
-  console.log("| part | bytes, minified and gzipped |\n|---|---:|");
-  for (const [what, bytes] of table) console.log(`| ${what} | ${bytes.toLocaleString("en")} |`);
-  const [[, core]] = table;
+  const made = await table();
+  console.log(made);
+  if (process.argv[2] === "--docs") {
+    const page = `${root}../../docs/client-typescript.md`;
+    const text = readFileSync(page, "utf8");
+    writeFileSync(page, text.replace(/(<!-- sizes -->\n)[\s\S]*?(\n<!-- end -->)/, `$1${made}$2`));
+  }
+  const [[, core]] = await sizes();
   if (core > LIMIT) {
     console.error(`the core has ${core} bytes; ${LIMIT} are allowed`);
     process.exitCode = 1;

@@ -43,9 +43,7 @@ export class Chain {
 
   /** Return what is preferred to the present transport and not left alone just now, the best first. */
   better(than: ConnectionType): ConnectionType[] {
-    return this._preference
-      .slice(0, Math.max(0, this._preference.indexOf(than)))
-      .filter((type) => !this._isPenalised(type));
+    return this._preference.slice(0, this._preference.indexOf(than)).filter((type) => !this._isPenalised(type));
   }
 
   /** A program has chosen: this type comes first from now on. */

@@ -14,7 +14,7 @@ import { dispatch } from "./sender.js";
 import { Session } from "./session.js";
 import { MessageStream } from "./stream.js";
 import { Subscriptions } from "./subscriptions.js";
-import { within } from "./timers.js";
+import { atMost } from "./timers.js";
 import { LinkLost } from "./transports/link.js";
 import type { Message, Priority } from "./wire/message.js";
 
@@ -137,7 +137,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
     if (state === "closed") return;
     connector.close();
     this._deaf?.();
-    if (state === "connected") await within(this._settings.timing.close, this._sayAll(), () => 0).catch(() => {});
+    if (state === "connected") await atMost(this._settings.timing.close, this._sayAll());
     session.outbox.fail(new NotConnected("the client was closed"));
     await session.end(session.link, new LinkLost("closed", "bye"), true);
     this._endStreams();

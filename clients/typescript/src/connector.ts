@@ -163,8 +163,11 @@ export class Connector {
       const pause = suspend
         ? this._backoff.around(Math.max(timing.suspendedDelay, retryAfter))
         : this._backoff.delay(attempt, retryAfter, delay * 1000);
+      const earliest = Date.now() + retryAfter;
       if (!this._asked) await this._until(pause);
       if (this._asked) attempt = 0;
+      // Not even what was asked for comes sooner than the server has said.
+      while (!this._isClosed() && Date.now() < earliest) await this._until(earliest - Date.now());
     }
   }
 
@@ -176,7 +179,7 @@ export class Connector {
 
   /** Try these types in turn, until the session is attached or the server itself refuses. */
   private async _attach(order: readonly ConnectionType[]): Promise<void> {
-    let failure = new LinkLost("no transport to try");
+    let failure: LinkLost | undefined;
     let advice = 0;
     for (const type of order) {
       try {
@@ -188,7 +191,7 @@ export class Connector {
         if (this._isClosed() || (this._climbing && this._loss)) break;
       }
     }
-    if (advice) failure.retryAfter = Math.max(advice, failure.retryAfter ?? 0);
+    if (failure && advice) failure.retryAfter = Math.max(advice, failure.retryAfter ?? 0);
     throw failure;
   }
 

@@ -12,19 +12,3 @@ export class Deferred<T> {
     this.promise.catch(() => {});
   }
 }
-
-/** Something that happens again and again, and those who wait for the next time. */
-export class Signal {
-  private _next = new Deferred<void>();
-
-  /** Resolves when it happens next. */
-  wait(): Promise<void> {
-    return this._next.promise;
-  }
-
-  /** It happens. */
-  wake(): void {
-    this._next.resolve();
-    this._next = new Deferred();
-  }
-}

@@ -1,6 +1,6 @@
 /** `for await (const message of client.messages(…))`: messages as a stream. */
 
-import { Signal } from "./deferred.js";
+import { Deferred } from "./deferred.js";
 
 /**
  * Messages from now on, in order. It ends with `return()` (which leaving the loop calls), and when the client does.
@@ -11,7 +11,7 @@ import { Signal } from "./deferred.js";
 export class MessageStream<M> implements AsyncIterableIterator<M> {
   private _held: M[] = [];
   private _ended = false;
-  private readonly _news = new Signal();
+  private _news = new Deferred<void>();
 
   constructor(
     private readonly _limit: number,
@@ -24,18 +24,18 @@ export class MessageStream<M> implements AsyncIterableIterator<M> {
     if (this._ended) return;
     this._held.push(message);
     if (this._held.length > this._limit) this._dropped(this._held.shift() as M);
-    this._news.wake();
+    this._wake();
   }
 
   /** No more messages; those that wait can still be taken. */
   end(): void {
     this._ended = true;
     this._end(this);
-    this._news.wake();
+    this._wake();
   }
 
   async next(): Promise<IteratorResult<M>> {
-    while (!this._held.length && !this._ended) await this._news.wait();
+    while (!this._held.length && !this._ended) await this._news.promise;
     return this._held.length ? { value: this._held.shift() as M } : { done: true, value: undefined };
   }
 
@@ -47,5 +47,10 @@ export class MessageStream<M> implements AsyncIterableIterator<M> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  private _wake(): void {
+    this._news.resolve();
+    this._news = new Deferred();
   }
 }

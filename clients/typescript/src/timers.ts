@@ -10,6 +10,11 @@ export function later(milliseconds: number, callback: () => void): Timer {
   return setTimeout(callback, Math.min(milliseconds, LONGEST));
 }
 
+/** Resolve when the work is done, well or not, or after so many milliseconds. */
+export function atMost(milliseconds: number, work: Promise<unknown>): Promise<unknown> {
+  return within(milliseconds, work, () => 0).catch(() => {});
+}
+
 /** Resolve as the work does, or reject with what `late()` returns if that takes longer. */
 export function within<T>(milliseconds: number, work: Promise<T>, late: () => unknown): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -33,6 +33,12 @@ describe("the package", () => {
     expect(existsSync(root + file)).toBe(true);
   });
 
+  it("has the version of the server, and pins what it is built with", () => {
+    const [, version] = /__version__ = "(.*)"/.exec(readFileSync(`${root}../../rtcore/__init__.py`, "utf8")) ?? [];
+    expect(pkg.version).toBe(version);
+    for (const pinned of Object.values(pkg.devDependencies)) expect(pinned).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
   it("needs nothing at run time", () => {
     expect(pkg).not.toHaveProperty("dependencies");
     expect(pkg.sideEffects).toBe(false);

@@ -34,7 +34,7 @@ async function resuming() {
   const before = network.sockets.length;
   const client = network.client({ resume: true });
   const connecting = client.connect();
-  await vi.waitFor(() => expect(network.sockets.length).toBeGreaterThan(before));
+  await vi.waitFor(() => expect(network.sockets.length).toBeGreaterThan(before), 15_000);
   network.last.welcome();
   await connecting;
   return client;
@@ -76,6 +76,21 @@ describe("the network", () => {
     network.last.drop();
     await pass(999);
     expect(network.sockets).toHaveLength(1);
+    await client.close();
+  });
+
+  it("comes back, but the server has said not to come before a time", async () => {
+    const client = await network.connected();
+    network.last.say(["close", { code: "server_full", number: 4003, retry_after: 20 }]);
+    await settled();
+    for (let n = 0; n < 19; n++) {
+      happens("online");
+      client.connect().catch(() => {});
+      await pass(1000);
+    }
+    expect(network.sockets).toHaveLength(1);
+    await pass(1000);
+    expect(network.sockets).toHaveLength(2);
     await client.close();
   });
 

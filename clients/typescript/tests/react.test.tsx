@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 /** The React bindings: in strict mode, without leaks, and once against a real server. */
 
-import { act, cleanup, render, renderHook, screen, waitFor } from "@testing-library/react";
+import { act, cleanup, configure, render, renderHook, screen, waitFor } from "@testing-library/react";
 import { Profiler, type ReactNode, StrictMode, useState } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -10,6 +10,8 @@ import { RealtimeClient } from "../src/index.js";
 import { RealtimeProvider, realtimeHooks, useRealtime, useRoom, useStream } from "../src/react.js";
 import { FakeNetwork, type Fields } from "./support/fake.js";
 import { RealServer } from "./support/server.js";
+
+configure({ asyncUtilTimeout: 15_000 });
 
 let network: FakeNetwork;
 let client: RealtimeClient;
@@ -409,13 +411,11 @@ it("two people chat, over a real server", async () => {
   );
   const button = (name: string) => screen.getByRole<HTMLButtonElement>("button", { name: `${name} says hi` });
   const heard = (name: string) => [...screen.getByLabelText(name).querySelectorAll("li")].map((one) => one.textContent);
-  await waitFor(() => expect([button("ann").disabled, button("bob").disabled]).toEqual([false, false]), {
-    timeout: 15_000,
-  });
+  await waitFor(() => expect([button("ann").disabled, button("bob").disabled]).toEqual([false, false]));
   await happens(() => button("ann").click());
-  await waitFor(() => expect(heard("bob")).toEqual(["hi from ann"]), { timeout: 15_000 });
+  await waitFor(() => expect(heard("bob")).toEqual(["hi from ann"]));
   await happens(() => button("bob").click());
-  await waitFor(() => expect(heard("ann")).toEqual(["hi from ann", "hi from bob"]), { timeout: 15_000 });
+  await waitFor(() => expect(heard("ann")).toEqual(["hi from ann", "hi from bob"]));
   cleanup();
   await Promise.all(people.map((person) => person.close()));
   await server.kill();

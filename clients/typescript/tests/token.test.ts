@@ -45,7 +45,7 @@ it("is asked for before each transport that is tried", async () => {
   void client.connect().catch(() => {});
   await settled();
   network.last.drop();
-  await vi.waitFor(() => expect(asked).toBe(3));
+  await vi.waitFor(() => expect(asked).toBe(3), 15_000);
   await client.close();
 });
 

@@ -85,13 +85,34 @@ describe("a close", () => {
   it("of our own is not told, and ends everything", () => {
     const link = make();
     network.last.open();
-    const { onmessage, onclose } = network.last;
-    link.close("last");
+    void link.close("last");
     expect([network.last.frames, network.last.readyState]).toEqual([["hello", "last"], 3]);
-    expect([network.last.onmessage, network.last.onclose]).toEqual([null, null]);
-    expect(onmessage && onclose).toBeTruthy();
+    expect([network.last.onmessage, losses]).toEqual([null, []]);
     link.control("more");
     expect(network.last.frames).toHaveLength(2);
+  });
+
+  it("of our own has ended when the socket has, or after a second, if there was a last word", async () => {
+    let closed = 0;
+    for (const last of [undefined, "last"]) {
+      const link = make();
+      network.last.open();
+      network.last.close = () => {};
+      void link.close(last).then(() => closed++);
+      await vi.advanceTimersByTimeAsync(0);
+    }
+    expect(closed).toBe(1);
+    network.last.drop();
+    await vi.advanceTimersByTimeAsync(0);
+    expect([closed, vi.getTimerCount()]).toEqual([2, 0]);
+    const link = make();
+    network.last.open();
+    network.last.close = () => {};
+    void link.close("last").then(() => closed++);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(closed).toBe(2);
+    await vi.advanceTimersByTimeAsync(1);
+    expect([closed, losses]).toEqual([3, []]);
   });
 });
 

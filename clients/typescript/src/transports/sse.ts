@@ -2,7 +2,7 @@
  * Server-Sent Events, by POST: the hello is the body, the stream is the answer, upstream is `POST /rt/send`.
  *
  * Where `fetch` cannot stream, an XMLHttpRequest makes the same POST and hands over what has arrived so far. A plain
- * `EventSource` could not: it can say no hello, so every loss would be a new session.
+ * `EventSource` could not: it can say no hello, so it has no token and does not say what it has; see docs/architecture.md.
  */
 
 import { type Context, type Data, JSON_CODEC, LinkLost } from "../core.js";

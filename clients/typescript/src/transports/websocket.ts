@@ -1,7 +1,7 @@
 /** WebSocket: one frame is one WebSocket message, text for text codecs, binary for anything else. */
 
 import type { WebSocketLike } from "../options.js";
-import { later } from "../timers.js";
+import { atMost, later } from "../timers.js";
 import { type Codec, type Data, JSON_CODEC } from "../wire/format.js";
 import { batches, type Context, type Link, LinkLost, type Speech } from "./link.js";
 
@@ -9,6 +9,8 @@ import { batches, type Context, type Link, LinkLost, type Speech } from "./link.
 const HIGH_WATER = 64 * 1024;
 /** How often a full socket is looked at, milliseconds: no event tells that it has drained. */
 const LOOK = 25;
+/** Milliseconds for a goodbye to arrive. */
+const LAST = 1000;
 
 /** A `Link` on the WebSocket interface. */
 export class WebSocketLink implements Link {
@@ -83,13 +85,18 @@ export class WebSocketLink implements Link {
     return this._until(1);
   }
 
-  close(last?: Data): void {
+  async close(last?: Data): Promise<void> {
     const socket = this._socket;
     if (!socket) return;
     if (last !== undefined) this.control(last);
     this._socket = undefined;
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onopen = socket.onmessage = null;
+    const closed = new Promise<void>((done) => {
+      socket.onclose = () => done();
+    });
     socket.close(1000);
+    // A program that ends now would take its goodbye with it.
+    if (last !== undefined) await atMost(LAST, closed);
   }
 
   /** Say whether so many bytes wait. */

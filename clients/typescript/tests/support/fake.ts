@@ -26,7 +26,7 @@ export class FakeSocket implements WebSocketLike {
   }
 
   close(): void {
-    this.readyState = 3;
+    this.drop(1000);
   }
 
   // -- what the server does -----------------------------------------------------------------------------------------
