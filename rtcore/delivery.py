@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
+from rtcore.backlog import caught_up, furthest
 from rtcore.connection import Unread
 
 if TYPE_CHECKING:
@@ -273,13 +274,15 @@ class Audience:
 
     @property
     def backlog(self) -> int:
-        """Messages that wait for the member that is furthest behind; looks at every member."""
-        return max((member.backlog for member in self._members), default=0)
+        """Messages that wait for the member that is furthest behind, of those who are here; looks at every one."""
+        return furthest(self._members)
 
     async def drained(self, *, below: int = 1) -> None:
-        """Wait until no member has `below` messages or more that wait to be written or confirmed."""
-        for member in list(self._members):
-            await member.drained(below=below)
+        """Wait until fewer than `below` messages wait for each member, to be written or confirmed.
+
+        Members who are away are not waited for.
+        """
+        await caught_up(self._members, below=below)
 
     def publish_to(
         self, members: Collection[Session], message: Message, *, exclude: Session | None = None

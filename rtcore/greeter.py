@@ -231,7 +231,7 @@ class Greeter:
         counters = manager.counters
         counters.attaches += 1
         if attached.reason == "overflow":
-            counters.drop("window_overflow", attached.lost)
+            session.drop("window_overflow", attached.lost)
         counters.transport(connection.handshake.transport).attaches += 1
         if new:
             manager.app.observe("rtcore_session_opened", session=session)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
+from rtcore.backlog import caught_up, furthest
 from rtcore.connection import Connection
 from rtcore.delivery import Audience, Flusher
 from rtcore.detached import Detached
@@ -55,7 +56,7 @@ class RealtimeManager:
         counters: plain integers that metrics read.
         flusher: writes what is pending, once per loop turn.
         policies: what happens to messages that a session cannot take.
-        pool: bytes that wait in all lanes together.
+        pool: what waits in all lanes together.
         inbound: the chain and the handlers; replaced as a whole when they change.
     """
 
@@ -73,7 +74,7 @@ class RealtimeManager:
         self.policies = Policies(
             {**{name: from_settings(s) for name, s in app.options.policies.items()}, **app.policies}
         )
-        self.pool = Pool(app.options.max_backlog_bytes)
+        self.pool = Pool(app.options.max_backlog_bytes, app.options.max_backlog_messages)
         self._everyone = Audience(self.flusher)
         self._sessions: dict[str, Session] = {}
         self._attached = 0
@@ -117,6 +118,24 @@ class RealtimeManager:
             Rejected: `no_rooms`, when no rooms plugin is installed; `bad_room`.
         """
         return self._rooms().send(room, message, exclude=self._one(exclude))
+
+    def backlog(self, room: str) -> int:
+        """Messages that wait for the member of a room that is furthest behind, of those who are on this node.
+
+        Raises:
+            Rejected: `no_rooms`.
+        """
+        return furthest(self._rooms().members(room))
+
+    async def drained(self, room: str, *, below: int = 1) -> None:
+        """Wait until fewer than `below` messages wait for each member of a room; who is away is not waited for.
+
+        Whoever publishes much to a room waits here now and then, so that nothing has to be dropped.
+
+        Raises:
+            Rejected: `no_rooms`.
+        """
+        await caught_up(self._rooms().members(room), below=below)
 
     async def join_room(self, session: Session | str, room: str) -> None:
         """Make a session a member of a room.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import Rejected
@@ -41,6 +41,7 @@ class Outgoing(ServerLine):
     """
 
     __slots__ = (
+        "_drops",
         "_flusher",
         "_gaps",
         "_waiters",
@@ -66,6 +67,7 @@ class Outgoing(ServerLine):
         self.outbox: list[Message] | Lanes = []
         self.closed: str | None = None
         self.ack_rides = False
+        self._drops: dict[str, int] | None = None
         self._gaps: dict[tuple[str, str | None], int] | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
 
@@ -105,11 +107,23 @@ class Outgoing(ServerLine):
         A handler that sends much waits here now and then, so that nothing has to be dropped.
         """
         while self.closed is None and self.backlog >= below:
-            if self._waiters is None:
-                self._waiters = []
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+            await self.moved()
+
+    async def moved(self) -> None:
+        """Wait until something was written or confirmed, or the connection is lost, or the session has ended."""
+        if self._waiters is None:
+            self._waiters = []
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Messages that did not reach this client as they were, since the session began, by the reasons of `drops`.
+
+        The reasons are those of `rtcore.wire.codes.DROP_REASONS`; only those that happened are here.
+        """
+        return self._drops or {}
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, None
@@ -149,7 +163,7 @@ class Outgoing(ServerLine):
             try:
                 parts.append(message.form(self.form))
             except Exception:  # noqa: BLE001 - whatever a codec raises; the connection before had another one
-                self.manager.counters.drop("unencodable")
+                self.drop("unencodable")
                 refusal = Rejected("unencodable", f"a message of type {message.type!r}")
                 parts.append(Message("error", refusal.fields()).form(self.form))
         if parts and self.connection is not None:
@@ -174,7 +188,7 @@ class Outgoing(ServerLine):
 
         One that was merged reaches it within another; that is counted, and no gap.
         """
-        self.manager.counters.drop(reason)
+        self.drop(reason)
         if reason == "merged":
             return
         if self._gaps is None:
@@ -183,6 +197,19 @@ class Outgoing(ServerLine):
         self._gaps[key] = self._gaps.get(key, 0) + 1
         if type(self.outbox) is list:
             self._tell_gaps()
+
+    def drop(self, reason: str, n: int = 1) -> None:
+        """Count messages that will not reach this client as they were, here and for the whole server."""
+        self.counters.drop(reason, n)
+        if self._drops is None:
+            self._drops = {}
+        self._drops[reason] = self._drops.get(reason, 0) + n
+
+    def detach(self, connection: object) -> bool:
+        """A connection is gone; see `ServerLine.detach`."""
+        left = super().detach(connection)
+        self._wake()
+        return left
 
     def confirm(self, received: int) -> bool:
         """The client has received so many messages; see `ServerLine.confirm`."""

@@ -229,7 +229,7 @@ class Session(Outgoing):
         if self._running is not None:
             waiting += self._running.end()
         if waiting:
-            self.manager.counters.drop("expired_session", waiting)
+            self.drop("expired_session", waiting)
         self.outbox = []
         self.window.reset()  # somebody may hold on to the session; nobody asks for these any more
         self.connection = None

@@ -121,6 +121,11 @@ class Options:
         validator=v.ge(1),
         metadata=_help("What may wait in the lanes of all sessions together.", "bytes"),
     )
+    max_backlog_messages: int = attrs.field(
+        default=1_000_000,
+        validator=v.ge(1),
+        metadata=_help("The same bound in messages: small ones cost memory beside their bytes."),
+    )
     policies: Mapping[str, PolicySettings] = attrs.field(
         factory=dict,
         metadata=_help(

@@ -159,6 +159,5 @@ DROP_REASONS: dict[str, str] = {
     "unencodable": "the payload holds something that the receiver's codec cannot express",
     "conflated": "replaced by a newer message with the same key",
     "merged": "joined with its neighbour",
-    "dropped_oldest": "the policy of its class drops the oldest",
     "dropped_new": "the policy of its class refuses the newest",
 }

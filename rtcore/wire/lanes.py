@@ -39,13 +39,24 @@ def no_policy(message: Message) -> Policy:
 
 
 class Pool:
-    """Bytes that wait in all lanes of a server together, and how many may."""
+    """What waits in all lanes of a server together, and how much may: `limit` bytes, `most` messages.
 
-    __slots__ = ("limit", "used")
+    Attributes:
+        used: bytes that wait.
+        count: messages that wait.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("count", "limit", "most", "used")
+
+    def __init__(self, limit: int, most: int = 2**53) -> None:
         self.limit = limit
+        self.most = most
         self.used = 0
+        self.count = 0
+
+    def full(self, size: int) -> bool:
+        """Say whether there is no room for a message of so many bytes."""
+        return self.used + size > self.limit or self.count >= self.most
 
 
 class _Waiting:
@@ -128,14 +139,17 @@ class Lanes:
         policy = self._policy(message)
         key: Hashable = None
         if policy.kind in {"conflate", "merge"}:
+            joined = False
             try:
                 key = (message.priority, policy.key(message))
-                if self._join(policy, key, message):
-                    return
+                joined = self._join(policy, key, message)
             except Exception:  # noqa: BLE001 - see below
                 # An application's key or merge failed on this payload: it waits like any other, beside the others.
                 _log.exception("the policy of %r failed", message.type)
                 key = None
+            if joined:
+                self._shrink()
+                return
         lane, size = LANE[message.priority], self._weigh(message)
         while self.count and self._full(size):
             if policy.kind == "drop_new":
@@ -148,7 +162,7 @@ class Lanes:
                 self._dropped(message, "buffer_full")
                 return
             self._dropped(self._take(victim), "buffer_full")
-        if self._pool is not None and self._pool.used + size > self._pool.limit:
+        if self._pool is not None and self._pool.full(size):
             self._dropped(message, "buffer_full")  # nothing of this session waits, but of all the others
             return
         waiting = _Waiting(message, size, key)
@@ -160,8 +174,7 @@ class Lanes:
         if queue is None:
             queue = self._lanes[lane] = deque()
         queue.append(waiting)
-        self.count += 1
-        self._grow(size)
+        self._grow(size, 1)
 
     def popleft(self) -> Message:
         """Take the next message.
@@ -183,18 +196,26 @@ class Lanes:
 
     def clear(self) -> int:
         """Drop everything, unreported; return how many messages there were."""
-        count, self.count = self.count, 0
-        self._grow(-self.size)
+        count = self.count
+        self._grow(-self.size, -count)
         self._lanes = [None] * len(PRIORITIES)
         self._keys = None
         return count
+
+    def _shrink(self) -> None:
+        """What was joined may be larger than what it was made of: then others go for it, or it goes itself."""
+        pool = self._pool
+        while (self.count > 1 and self.size > self._limit_bytes) or (
+            self.count and pool is not None and pool.used > pool.limit
+        ):
+            self._dropped(self._take(self._least_urgent()), "buffer_full")
 
     def _full(self, size: int) -> bool:
         pool = self._pool
         return (
             self.count >= self._limit
             or self.size + size > self._limit_bytes
-            or (pool is not None and pool.used + size > pool.limit)
+            or (pool is not None and pool.full(size))
         )
 
     def _join(self, policy: Policy, key: Hashable, message: Message) -> bool:
@@ -215,17 +236,19 @@ class Lanes:
         waiting.message, waiting.size = joined, size
         return True
 
-    def _grow(self, size: int) -> None:
+    def _grow(self, size: int, count: int = 0) -> None:
         self.size += size
-        if self._pool is not None:
-            self._pool.used += size
+        self.count += count
+        pool = self._pool
+        if pool is not None:
+            pool.used += size
+            pool.count += count
 
     def _take(self, lane: int) -> Message:
         queue = self._lanes[lane]
         assert queue is not None  # noqa: S101 - callers looked: it has some
         waiting = queue.popleft()
-        self.count -= 1
-        self._grow(-waiting.size)
+        self._grow(-waiting.size, -1)
         if waiting.key is not None and self._keys is not None and self._keys.get(waiting.key) is waiting:
             del self._keys[waiting.key]
         return waiting.leave()

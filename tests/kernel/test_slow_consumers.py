@@ -102,6 +102,34 @@ async def test_all_lanes_together_are_bounded() -> None:
         assert app.manager.pool.used == 0
 
 
+async def test_all_lanes_together_are_bounded_in_messages_too() -> None:
+    async with make_app({"max_backlog_messages": 50}) as app:
+        peers = [slow_peer(app) for _ in range(10)]
+        for i in range(20):
+            app.manager.broadcast(Message("n", i))
+        assert app.manager.pool.count == 50
+        assert app.manager.get_metrics().drops["buffer_full"] == 150
+        assert [peer.session.backlog for peer in peers] == [5] * 10, "each pays for itself"
+        for peer in peers:
+            payloads(peer)
+        assert (app.manager.pool.count, app.manager.pool.used) == (0, 0)
+
+
+async def test_whoever_owns_a_session_sees_what_it_missed_and_why() -> None:
+    settings = {"message_buffer_size": 10, "policies": {"cursor": {"policy": "conflate"}}}
+    async with make_app(settings) as app:
+        fast, slow = Peer(app).connect(), slow_peer(app)
+        for i in range(15):
+            app.manager.broadcast(Message("n", i))
+        for i in range(3):
+            app.manager.broadcast(Message("cursor", i))
+        assert slow.session.drops == {"buffer_full": 6, "conflated": 2}
+        assert fast.session.drops == {}
+        assert app.manager.get_metrics().drops["buffer_full"] == 6
+        slow.session.close()
+        assert slow.session is None or slow.connection.session.drops["expired_session"] == 10
+
+
 async def test_a_burst_is_written_in_pieces_so_that_what_is_urgent_can_overtake() -> None:
     async with make_app({"message_buffer_size": 1000, "message_buffer_bytes": 10_000_000}) as app:
         peer = Peer(app).connect()
@@ -182,6 +210,27 @@ async def test_an_audience_knows_how_far_behind_it_is() -> None:
             peer.say("ack", n=7)
             await turn()
         await waiting
+
+
+async def test_who_is_away_holds_up_nobody_who_waits_for_the_others() -> None:
+    async with make_app() as app:
+        here, leaving, away = slow_peer(app), slow_peer(app), slow_peer(app)
+        audience = app.manager.audience()
+        for peer in (here, leaving, away):
+            audience.add(peer.session)
+        away.cut()
+        for i in range(7):
+            audience.publish(Message("n", i))
+        waiting = asyncio.create_task(audience.drained(below=5))
+        await turn()
+        payloads(here)
+        here.say("ack", n=7)
+        await turn()
+        assert not waiting.done()
+        assert audience.backlog == 7
+        leaving.cut()
+        await waiting
+        assert audience.backlog == 0
 
 
 async def test_a_publisher_is_not_read_while_what_it_sent_is_being_flushed() -> None:

@@ -119,7 +119,7 @@ async def test_several_items_in_one_frame_are_taken_apart(server, client_of, unt
     async def burst(peer):
         await peer.welcome()
         await peer.say({"type": "a", "payload": 1},
-                       {"type": "gap", "payload": {"reason": "dropped_oldest", "n": 3, "room": "r"}}, ["ping", {}],
+                       {"type": "gap", "payload": {"reason": "dropped_new", "n": 3, "room": "r"}}, ["ping", {}],
                        {"type": "a", "payload": 2})  # fmt: skip
         await peer.stay()
 
@@ -130,7 +130,7 @@ async def test_several_items_in_one_frame_are_taken_apart(server, client_of, unt
     client.on("gap", gaps.append)
     await client.connect()
     await until(lambda: heard == [1, 2])
-    assert [(gap.reason, gap.n, gap.room) for gap in gaps] == [("dropped_oldest", 3, "r")]
+    assert [(gap.reason, gap.n, gap.room) for gap in gaps] == [("dropped_new", 3, "r")]
     assert client.get_connection_info().counters["missed"] == 3
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import attrs
 import pytest
 
@@ -285,3 +287,20 @@ async def test_ten_thousand_rooms_of_ten_members_each_are_cheap(house):
             h.rooms.forget(session)
         assert not h.rooms._rooms
         assert not h.app.broker._subscribed
+
+
+async def test_whoever_publishes_much_can_wait_for_those_who_are_there(house):
+    async with house() as h:
+        alice, bob = await h.client("r"), await h.client("r")
+        for n in range(20):
+            h.app.manager.send_to_room("r", Message("news", n))
+        assert h.app.manager.backlog("r") >= 20
+        waiting = asyncio.create_task(h.app.manager.drained("r", below=5))
+        for client in (alice, bob):
+            for _ in range(20):
+                await client.receive()
+            await client.say("ack", n=client.line.received)
+        async with asyncio.timeout(10):
+            await waiting
+        assert h.app.manager.backlog("r") < 5
+        assert h.app.manager.backlog("nowhere") == 0

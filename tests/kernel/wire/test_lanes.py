@@ -211,6 +211,45 @@ def test_what_cannot_be_joined_waits_beside_the_other():
 
 @settings(deadline=None)
 @given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.none() | st.just("clear") | st.tuples(st.sampled_from(PRIORITIES), st.integers(0, 60)),
+        ),
+        max_size=120,
+    ),
+    st.integers(1, 12),
+    st.integers(1, 200),
+)
+def test_a_pool_knows_what_all_its_lanes_hold_and_never_holds_more(steps, most, limit):
+    """Whatever grows meanwhile: what replaces another one, or takes it in, may be larger."""
+    pool = Pool(limit, most)
+    policies = [
+        Policy("conflate", key=lambda m: m.priority),
+        Policy("merge", key=lambda m: m.priority, merge=lambda a, b: a + b),
+        Policy(),
+    ]
+    all_ = [
+        Lanes(8, 100, pool=pool, policy=lambda m, policy=policy: policy, weigh=lambda m: len(m.payload))
+        for policy in policies
+    ]
+    for which, step in steps:
+        lanes = all_[which]
+        if step == "clear":
+            lanes.clear()
+        elif step is not None:
+            lanes.append(Message("m", "x" * step[1], priority=step[0]))
+        elif len(lanes):
+            lanes.popleft()
+        assert pool.count == sum(map(len, all_)) <= most
+        assert pool.used == sum(lanes.size for lanes in all_) <= limit
+        for one in all_:
+            assert one.size == sum(len(message.payload) for message in one)
+            assert one.size <= 100 or len(one) == 1
+
+
+@settings(deadline=None)
+@given(
     st.lists(st.none() | st.tuples(st.sampled_from(PRIORITIES), st.integers(0, 60)), max_size=120),
     st.integers(1, 12),
     st.integers(1, 200),
