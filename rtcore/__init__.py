@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rtcore.manager import RealtimeManager
     from rtcore.session import Session
     from rtcore.wire.message import Message
+    from rtcore.wire.policy import Policy
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ __all__ = [
     "Message",
     "PayloadError",
     "PluginError",
+    "Policy",
     "RealtimeManager",
     "Rejected",
     "RtcoreError",
@@ -42,6 +44,7 @@ _HOMES = {
     "Message": "rtcore.wire.message",
     "PayloadError": "rtcore.errors",
     "PluginError": "rtcore.errors",
+    "Policy": "rtcore.wire.policy",
     "RealtimeManager": "rtcore.manager",
     "Rejected": "rtcore.errors",
     "RtcoreError": "rtcore.errors",
