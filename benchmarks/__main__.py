@@ -1,7 +1,8 @@
 """Measure realtime servers side by side.
 
     python -m benchmarks                                 rtcore and the limit
-    python -m benchmarks --peers                         and the other servers that are installed
+    python -m benchmarks --peers                         and the other servers that are installed: `pip install
+                                                         python-socketio`, `npm install socket.io bufferutil`
     python -m benchmarks mine.json --cases echo fan64    a server of your own
 
 A target is a JSON object: `name`, `command` (with `{port}` and `{python}`), `path`, `hello` and `init` (frames to send
@@ -24,6 +25,7 @@ from typing import Any
 
 from benchmarks.cases import CASES
 from benchmarks.load import HERE, CannotRun
+from benchmarks.table import table
 
 
 def main() -> int:
@@ -39,6 +41,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--json", type=Path, help="write everything that was measured to this file")
+    parser.add_argument("--markdown", type=Path, help="write a table of it to this file")
     options = parser.parse_args()
     files = options.targets or [HERE / "targets" / "peers.json", HERE / "targets" / "rtcore.json"]
     targets = [target for file in files for target in json.loads(file.read_text())]
@@ -72,6 +75,8 @@ def main() -> int:
             rows.append({"case": case, "target": target["name"], **row})
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
+    if options.markdown:
+        options.markdown.write_text(table(rows))
     return 0
 
 
