@@ -10,6 +10,8 @@ PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml clients/*/pyproje
 
 # A Node that tools/node.sh had to install is in .venv.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# The tests start hundreds of processes; where none may keep what it has compiled, each compiles everything.
+unexport PYTHONDONTWRITEBYTECODE
 TS := clients/typescript
 TS_SOURCES := $(shell find $(TS)/src -type f) $(wildcard $(TS)/scripts/*.mjs) $(TS)/package.json $(TS)/tsconfig.json $(TS)/tsconfig.build.json
 PAGE := plugins/playground
