@@ -110,6 +110,8 @@ class Crowd:
                 await visit.stay(min(chance.uniform(0.5, 4.0), self._left))
         except PASSING as error:
             self.did[type(error).__name__] += 1
+            if isinstance(error, ClientTimeout) and not visit.excused:
+                self.wrong.append(f"{transport}, {codec}: {error}")
         finally:
             if chance.random() < 0.3:
                 proxy.cut()  # so that this one, and everybody else who is here, has no connection just now
@@ -220,11 +222,15 @@ class _Visit:
             )()
             crowd.did["deeds"] += 1
 
+    @property
+    def excused(self) -> bool:
+        """Something may be missing: a session was lost, or a gap was told."""
+        return bool(self._gaps) or len(self._sessions) > 1
+
     def look(self) -> None:
-        """Say what was wrong: only a session that was lost, or a gap that was told, excuses a hole."""
-        if self._gaps:
-            self._crowd.did["gaps"] += len(self._gaps)
-        elif len(self._sessions) == 1:
+        """Say what was wrong."""
+        self._crowd.did["gaps"] += len(self._gaps)
+        if not self.excused:
             for numbers in self._streams:
                 if numbers != list(range(len(numbers))):
                     self._crowd.wrong.append(f"a stream of numbers: {numbers}")

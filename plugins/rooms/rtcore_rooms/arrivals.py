@@ -29,12 +29,16 @@ HELD_MAX: Final = 1024
 
 
 class Arrival:
-    """One join, from when it was asked for to its answer. Await it once, or close it."""
+    """One join, from when it was asked for to its answer. Await it once, or close it.
+
+    One that is forgotten closes itself: whoever wraps it (a span, say) may be given up before it begins.
+    """
 
     def __init__(self, arrivals: Arrivals, key: tuple[Session, str], join: Coroutine[Any, Any, Any]) -> None:
         self._arrivals = arrivals
         self._key = key
         self._join = join
+        self._ended = False
 
     def __await__(self) -> Generator[Any, Any, Any]:
         try:
@@ -44,15 +48,20 @@ class Arrival:
 
     def close(self) -> None:
         """It has ended, or will not begin. Again is harmless."""
-        self._join.close()
-        self._arrivals.end(self._key, self)
+        if not self._ended:
+            self._ended = True
+            self._join.close()
+            self._arrivals.end(self._key)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Held:
-    """What one session has sent to one room, and the joins that it waits for."""
+    """What one session has sent to one room, and how many joins it waits for."""
 
     def __init__(self) -> None:
-        self.joins: set[Arrival] = set()
+        self.joins = 0
         self.messages: deque[tuple[Message, asyncio.Future[Published] | None]] = deque()
 
 
@@ -68,9 +77,8 @@ class Arrivals:
 
     def begin(self, session: Session, room: str, join: Coroutine[Any, Any, Any]) -> Arrival:
         """From here on what the session sends to the room waits for this."""
-        arrival = Arrival(self, (session, room), join)
-        self._held.setdefault((session, room), _Held()).joins.add(arrival)
-        return arrival
+        self._held.setdefault((session, room), _Held()).joins += 1
+        return Arrival(self, (session, room), join)
 
     def holds(self, session: Session, room: str) -> bool:
         """Say whether the session is on its way into the room."""
@@ -95,12 +103,10 @@ class Arrivals:
             session.stop_reading(Unread.JOINING)
         return _outcome(future) if future is not None else None
 
-    def end(self, key: tuple[Session, str], arrival: Arrival) -> None:
+    def end(self, key: tuple[Session, str]) -> None:
         """A join has ended. With the last one what was held goes on its way."""
-        held = self._held.get(key)
-        if held is None or arrival not in held.joins:
-            return
-        held.joins.discard(arrival)
+        held = self._held[key]
+        held.joins -= 1
         if held.joins:
             return
         # Out of the way first: what is published now must not be held again.

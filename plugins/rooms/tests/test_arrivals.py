@@ -98,6 +98,24 @@ async def test_a_join_that_is_given_up_takes_what_waits_with_it(house):
         assert len(h.rooms.arrivals) == 0
 
 
+async def test_a_join_that_is_forgotten_before_it_begins_holds_nothing_up(house):
+    async with house() as h:
+        ann = await h.client()
+        session = h.session(ann)
+
+        async def join():
+            raise AssertionError("nobody asked for this")
+
+        async def wrapped(arrival):
+            return await arrival
+
+        wrapping = wrapped(h.rooms.arrivals.begin(session, "r", join()))
+        assert h.rooms.arrivals.holds(session, "r")
+        wrapping.close()
+        del wrapping
+        assert not h.rooms.arrivals.holds(session, "r")
+
+
 async def test_who_sends_much_on_its_way_is_not_read_and_what_it_sent_ends_with_its_session(house):
     porter = Porter()
     async with house(plugins=[porter]) as h:
