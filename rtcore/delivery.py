@@ -46,11 +46,15 @@ class Flusher:
 
     Outboxes of a room's members are often equal, element by element, so the bytes made for the last one are
     kept until the turn ends: comparing two lists of the same objects is much cheaper than joining their bytes.
+
+    Attributes:
+        direct: sessions with a message of their own, which are flushed first; whoever adds one calls `wake`.
+        scheduled: it will flush within this turn of the loop; `wake` does nothing.
     """
 
     __slots__ = (
-        "_batch_interval", "_bulk", "_data", "_due", "_flushed", "_form", "_held", "_hot", "_last", "_loop", "_paused",
-        "_releasing", "_scheduled",
+        "_batch_interval", "_bulk", "_data", "_due", "_flushed", "_form", "_held", "_last", "_loop", "_paused",
+        "_releasing", "direct", "scheduled",
     )  # fmt: skip
 
     def __init__(self, *, batch_interval: float = 0.1) -> None:
@@ -61,9 +65,9 @@ class Flusher:
         # Publishers that are not read, the first one first, and how much must have been flushed before they are.
         self._paused: dict[Connection, int] = {}
         self._flushed = 0
-        self._hot: list[Outgoing] = []
+        self.direct: list[Outgoing] = []
         self._bulk: deque[Outgoing] = deque()
-        self._scheduled = False
+        self.scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last: list[Message] = []
         self._form: Format | None = None
@@ -72,17 +76,11 @@ class Flusher:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bind to the loop that writes happen in. What another one has left undone is forgotten."""
         self._loop = loop
-        self._scheduled = self._releasing = False
-        self._hot.clear()
+        self.scheduled = self._releasing = False
+        self.direct.clear()
         self._bulk.clear()
         self._held.clear()
         self._paused.clear()
-
-    def hot(self, session: Outgoing) -> None:
-        """This session has a direct message: it is flushed first."""
-        self._hot.append(session)
-        if not self._scheduled:
-            self._schedule()
 
     @property
     def bulk(self) -> deque[Outgoing]:
@@ -91,7 +89,7 @@ class Flusher:
 
     def wake(self) -> None:
         """Something is pending."""
-        if not self._scheduled:
+        if not self.scheduled:
             self._schedule()
 
     @property
@@ -109,10 +107,16 @@ class Flusher:
             connection.stop_reading(Unread.CROWD)
 
     def flush(self) -> None:
-        """Write for one turn: everything hot, then a slice of the bulk."""
-        if self._hot:
-            hot, self._hot = self._hot, []
-            for session in hot:
+        """Write for one turn: everything direct, then a slice of the bulk."""
+        if self.direct:
+            direct, self.direct = self.direct, []
+            for session in direct:
+                try:
+                    if session.put_one():
+                        continue
+                except Exception:  # noqa: BLE001 - as in `write`
+                    self._broke(session)
+                    continue
                 self.write(session)
         bulk = self._bulk
         if bulk:
@@ -127,10 +131,10 @@ class Flusher:
                 break
             del self._paused[connection]
             connection.read_again(Unread.CROWD)
-        if bulk or self._hot:
+        if bulk or self.direct:
             self._loop.call_soon(self.flush)  # type: ignore[union-attr]  # scheduled only after start
         else:
-            self._scheduled = False
+            self.scheduled = False
 
     def write(self, session: Outgoing) -> None:
         """Write what is pending for one session; nothing if it is empty or waits in lanes."""
@@ -147,31 +151,31 @@ class Flusher:
         # Before anything is written: a write may fill the connection, and then this is where the next ones wait.
         session.outbox = []
         try:
-            alone = len(pending) == 1 and not form.batch
-            if not alone and form is self._form and pending == self._last:
-                data = self._data
-            else:
-                try:
+            try:
+                if len(pending) == 1 and not form.batch:
                     # What is alone is remembered by itself; to compare it with the last one would cost more.
-                    data = (
-                        pending[0].form(form)
-                        if alone
-                        else form.finish([message.form(form) for message in pending])
-                    )
-                except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
-                    pending, data = session.salvage(pending)
-                self._last, self._form, self._data = pending, form, data
+                    data = pending[0].form(form)
+                elif form is self._form and pending == self._last:
+                    data = self._data
+                else:
+                    data = form.finish([message.form(form) for message in pending])
+                    self._last, self._form, self._data = pending, form, data
+            except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
+                pending, data = session.salvage(pending)
             if len(data) <= CHUNK:
                 if data:
                     session.put(pending, data)
             else:
                 session.put_in_chunks(pending)
-        except Exception:  # noqa: BLE001 - see below
-            # A transport that breaks its contract must not stop the flush for all the others. Nobody knows how much
-            # of this the client gets: it attaches again, and what it lacks comes out of the window.
-            _log.exception("writing to session %s failed", session.id)
-            if session.connection is not None:
-                session.manager.give_up(session.connection, "internal")
+        except Exception:  # noqa: BLE001 - a transport that breaks its contract must not stop the flush for all the others
+            self._broke(session)
+
+    @staticmethod
+    def _broke(session: Outgoing) -> None:
+        """A write raised. Nobody knows what the client got: it attaches again, and the window has what it lacks."""
+        _log.exception("writing to session %s failed", session.id)
+        if session.connection is not None:
+            session.manager.give_up(session.connection, "internal")
 
     def finish(self, session: Outgoing) -> None:
         """Write what is pending for one session, and hold nothing back for a batch: it is the last."""
@@ -182,10 +186,10 @@ class Flusher:
     def drain(self) -> None:
         """Write everything now; for the end, when no further turn is certain to come."""
         self._due = True
-        for session in [*self._hot, *self._bulk, *self._held]:
+        for session in [*self.direct, *self._bulk, *self._held]:
             self.write(session)
         self._due = False
-        self._hot.clear()
+        self.direct.clear()
         self._bulk.clear()
         self._held.clear()
 
@@ -225,7 +229,7 @@ class Flusher:
 
     def _schedule(self) -> None:
         if self._loop is not None:
-            self._scheduled = True
+            self.scheduled = True
             self._loop.call_soon(self.flush)
 
 

@@ -95,7 +95,8 @@ class Session(Outgoing):
         if due >= self.manager.ack_every or self._unacked >= ACK_BYTES:
             self._acked, self._unacked = n, 0
             self.ack_rides = True
-            self._flusher.hot(self)
+            self._flusher.direct.append(self)
+            self._flusher.wake()
         elif due == 1:
             self.manager.ack_later(self)
         if self.replays or self._delayed:
@@ -178,7 +179,8 @@ class Session(Outgoing):
         """
         if isinstance(payload, Message):
             inherits = message.priority != "normal" and payload.priority == "normal"
-            answer = payload.copy() if inherits or payload.posted or payload is message else payload
+            used = payload.made_for is not None or payload is message
+            answer = payload.copy() if inherits or used else payload
             answer.re = message.id
             if inherits:
                 answer.priority = message.priority

@@ -64,8 +64,11 @@ class Framing(Protocol):
 
     name: str
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
-        """Wrap one frame. `binary` says that `body` is not text; a text-only transport is never given it."""
+    def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
+        """Wrap one frame. `binary` says that `body` is not text; a text-only transport is never given it.
+
+        The kernel gives it by its place: by its name it costs a twentieth of what it takes to encode a message.
+        """
 
 
 @runtime_checkable

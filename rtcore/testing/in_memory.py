@@ -32,7 +32,7 @@ class LengthFraming:
 
     name = "length"
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
+    def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
         return len(body).to_bytes(_LENGTH, "big") + body
 
 

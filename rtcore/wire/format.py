@@ -61,7 +61,7 @@ class Format:
         if self.batch:
             return item
         if self.compressor is None:  # what `pack` would do, without the call: 100 ns of 800
-            return self._frame(item, binary=self.binary)
+            return self._frame(item, self.binary)
         return self.pack(item)
 
     def finish(self, forms: Sequence[bytes]) -> bytes:
@@ -74,15 +74,15 @@ class Format:
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         """Return the framed bytes of one control item."""
-        return self.framing.frame(self.codec.encode_control(name, fields), binary=self.binary)
+        return self.framing.frame(self.codec.encode_control(name, fields), self.binary)
 
     def pack(self, body: bytes) -> bytes:
         """Compress a frame if that is worth it, and wrap it."""
         if self.compressor is not None and len(body) >= self.threshold:
             packed = self.compressor.compress(body)
             if len(packed) + 1 < len(body):
-                return self.framing.frame(_MARK + packed, binary=True)
-        return self.framing.frame(body, binary=self.binary)
+                return self.framing.frame(_MARK + packed, True)
+        return self.framing.frame(body, self.binary)
 
 
 def unpack(frame: bytes, codec: Codec, compressor: Compressor | None, *, max_size: int) -> Sequence[Item]:

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import msgspec
+
 if TYPE_CHECKING:
     from rtcore.spi.codec import Codec
     from rtcore.wire.format import Format
     from rtcore.wire.ranges import Ranges
+else:
+    Codec = Format = Ranges = (
+        Any  # they stand on this module, and whoever asks for a struct's signature looks them up
+    )
 
 Priority = Literal["critical", "high", "normal", "low"]
 
@@ -20,7 +26,36 @@ PRIORITIES: Final[tuple[Priority, ...]] = ("critical", "high", "normal", "low")
 LANE: Final[dict[str, int]] = {name: lane for lane, name in enumerate(PRIORITIES)}
 
 
-class Message:
+class _Fields(msgspec.Struct, eq=False, gc=False):
+    """What a message holds, in the order in which codecs give it.
+
+    A struct is made in C: a class with slots takes three times as long for each of the two messages of an echo, and as
+    long again to go. The collector does not look at messages: nothing that they hold leads back to them, and the
+    windows of ten thousand sessions are full of them.
+    """
+
+    type: str
+    payload: Any = None
+    id: str | None = None
+    re: str | None = None
+    room: str | None = None
+    priority: Priority = "normal"
+    sender: str | None = None
+    offset: int | None = None
+    epoch: str | None = None
+    covers: Ranges | None = None
+    timestamp: float | None = None
+    version: int = 0
+    trace: str | None = None
+    raw: bytes | None = None
+    raw_codec: Codec | None = None
+    n: int = 0
+    made_for: Format | None = None
+    made: bytes = b""
+    _forms: dict[Format, bytes] | None = None
+
+
+class Message(_Fields, eq=False, gc=False):
     """One application message.
 
     Attributes:
@@ -39,55 +74,14 @@ class Message:
         trace: a W3C `traceparent` (Trace Context, section 3.2), or `None`.
         n: its place among the messages that its sender has sent in its session, from 1; 0 if it came from no client.
         raw: the payload as it came, in the encoding of `raw_codec`; `None` when the payload is an object.
+        made: the wire form that was asked for last, and `made_for` the format that it has; `None` if there is none.
 
     A message is immutable once it has been posted: its wire forms are shared by all who receive it.
     """
 
-    __slots__ = (
-        "_data", "_format", "_forms", "_payload", "covers", "epoch", "id", "n", "offset", "priority", "raw",
-        "raw_codec", "re", "room", "sender", "timestamp", "trace", "type", "version",
-    )  # fmt: skip
+    _payload = _Fields.payload
 
-    def __init__(
-        self,
-        type: str,
-        payload: Any = None,
-        # Not keyword-only, though they are meant so: the defaults of keyword-only arguments cost 0.15 µs a message.
-        id: str | None = None,
-        re: str | None = None,
-        room: str | None = None,
-        priority: Priority = "normal",
-        sender: str | None = None,
-        offset: int | None = None,
-        epoch: str | None = None,
-        covers: Ranges | None = None,
-        timestamp: float | None = None,
-        version: int = 0,
-        trace: str | None = None,
-        raw: bytes | None = None,
-        raw_codec: Codec | None = None,
-    ) -> None:
-        self.type = type
-        self._payload = payload
-        self.id = id
-        self.re = re
-        self.room = room
-        self.priority = priority
-        self.sender = sender
-        self.offset = offset
-        self.epoch = epoch
-        self.covers = covers
-        self.timestamp = timestamp
-        self.version = version
-        self.trace = trace
-        self.n = 0
-        self.raw = raw
-        self.raw_codec = raw_codec
-        self._format: Format | None = None
-        self._data = b""
-        self._forms: dict[Format, bytes] | None = None
-
-    @property
+    @property  # type: ignore[misc]  # it stands before the field, which is `_payload` from here on
     def payload(self) -> Any:
         """The payload as Python objects; decoded at the first look.
 
@@ -105,28 +99,28 @@ class Message:
         a dict lookup per receiver costs more than the comparison. There is no dict before there are two: it would
         be as large as the message itself, and windows hold many messages.
         """
-        if self._format is form:
-            return self._data
-        if self._format is None:
+        if self.made_for is form:
+            return self.made
+        if self.made_for is None:
             data = form.encode(self)
         else:
             forms = self._forms
             if forms is None:
-                forms = self._forms = {self._format: self._data}
+                forms = self._forms = {self.made_for: self.made}
             known = forms.get(form)
             data = forms[form] = form.encode(self) if known is None else known
-        self._format, self._data = form, data
+        self.made_for, self.made = form, data
         return data
 
     @property
     def size(self) -> int:
         """Bytes of the last wire form; of the raw payload, or 0, if it was never encoded."""
-        return len(self._data) or len(self.raw or b"")
+        return len(self.made) or len(self.raw or b"")
 
     @property
     def posted(self) -> bool:
         """It has a wire form, so it was given to somebody: it must not change any more."""
-        return self._format is not None
+        return self.made_for is not None
 
     def copy(self) -> Message:
         """Return the same message as one that was never posted, to nobody's request and by nobody's count."""
@@ -144,7 +138,7 @@ class Message:
 
     def forget_forms(self) -> None:
         """Drop the remembered wire forms; they are made again when they are needed."""
-        self._format, self._data, self._forms = None, b"", None
+        self.made_for, self.made, self._forms = None, b"", None
 
     def __repr__(self) -> str:
         shown = [repr(self.type)]
@@ -155,52 +149,3 @@ class Message:
         if self.priority != "normal":
             shown.append(f"priority={self.priority!r}")
         return f"Message({', '.join(shown)})"
-
-
-def from_wire(
-    type: str,
-    id: str | None,
-    re: str | None,
-    room: str | None,
-    priority: Priority,
-    sender: str | None,
-    offset: int | None,
-    epoch: str | None,
-    timestamp: float | None,
-    version: int,
-    trace: str | None,
-    raw: bytes | None,
-    raw_codec: Codec,
-    payload: Any = None,
-) -> Message:
-    """Make the message that a codec has decoded; what `Message(…)` makes, for every inbound message.
-
-    A codec that has had to decode the payload anyway gives it, beside the bytes that it came in. `covers`, which is
-    rare, it sets afterwards.
-
-    Plain arguments and stores: calling the class with keywords costs 480 ns more (CPython 3.11), as much as decoding.
-    """
-    message = _new(Message)
-    message.type = type
-    message._payload = payload  # noqa: SLF001 - this file's own
-    message.id = id
-    message.re = re
-    message.room = room
-    message.priority = priority
-    message.sender = sender
-    message.offset = offset
-    message.epoch = epoch
-    message.covers = None
-    message.timestamp = timestamp
-    message.version = version
-    message.trace = trace
-    message.n = 0
-    message.raw = raw
-    message.raw_codec = raw_codec
-    message._format = None  # noqa: SLF001
-    message._data = b""  # noqa: SLF001
-    message._forms = None  # noqa: SLF001
-    return message
-
-
-_new = Message.__new__

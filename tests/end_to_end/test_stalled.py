@@ -10,7 +10,7 @@ from benchmarks.stalled import TEXT, Result, case
 ADDRESSED = 10
 #: What may wait for one session, and what the memory of a process varies by itself.
 LIMIT, ROUGHLY = 500_000, 3_000_000
-#: Whatever else runs on the machine delays deliveries too, in some rounds; a client that is waited for delays all rounds.
+#: Whatever else runs on the machine delays some deliveries, too; a client that is waited for delays them each time.
 ATTEMPTS = 4
 
 

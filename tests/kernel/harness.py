@@ -65,7 +65,7 @@ class Lines:
 
     name = "lines"
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
+    def frame(self, body: bytes, binary: bool) -> bytes:
         return body + b"\n"
 
 

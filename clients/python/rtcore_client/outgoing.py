@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
 
 from rtcore.wire.message import Message
 
-if TYPE_CHECKING:
-    from rtcore.wire.message import Priority
 
-
-class Outgoing(Message):
+class Outgoing(Message, eq=False, gc=True):  # a failure may lead back to it
     """A message with a fate.
 
     queued ──counted out──▶ departed ──acknowledged──▶ confirmed        (`fail` from anywhere)
@@ -22,29 +18,14 @@ class Outgoing(Message):
         withdrawn: its sender gave up while it was queued; it is never sent.
     """
 
-    __slots__ = ("_confirmed", "_departed", "failure", "has_departed", "idempotent",
-                 "is_confirmed", "is_queued", "withdrawn")  # fmt: skip
-
-    def __init__(
-        self,
-        type: str,
-        payload: Any = None,
-        *,
-        idempotent: bool = False,
-        id: str | None = None,
-        room: str | None = None,
-        priority: Priority = "normal",
-        version: int = 0,
-    ) -> None:
-        super().__init__(type, payload, id=id, room=room, priority=priority, version=version)
-        self.idempotent = idempotent
-        self.withdrawn = False
-        self.is_queued = False
-        self.has_departed = False
-        self.is_confirmed = False
-        self.failure: Exception | None = None
-        self._departed: asyncio.Future[None] | None = None
-        self._confirmed: asyncio.Future[None] | None = None
+    idempotent: bool = False
+    withdrawn: bool = False
+    is_queued: bool = False
+    has_departed: bool = False
+    is_confirmed: bool = False
+    failure: Exception | None = None
+    _departed: asyncio.Future[None] | None = None
+    _confirmed: asyncio.Future[None] | None = None
 
     def depart(self) -> None:
         """It was counted out."""

@@ -21,7 +21,7 @@ from rtcore.spi.codec import Item
 from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
 from rtcore.wire.format import MAX_ITEMS
-from rtcore.wire.message import LANE, Message, from_wire
+from rtcore.wire.message import LANE, Message
 from rtcore.wire.ranges import RANGES_MAX
 from rtcore_cbor.subset import new_decoder, new_encoder
 from rtcore_cbor.wellformed import end_of
@@ -166,9 +166,7 @@ class CborCodec:
         type_ = fields.pop("type", None)
         if type_.__class__ is not str or not 0 < len(type_) <= _TYPE_MAX:
             return Undecodable(f"`type`: expected text of 1 to {_TYPE_MAX} characters, given {_shown(type_)}")
-        message = from_wire(
-            type_, None, None, None, "normal", None, None, None, None, 0, None, raw, self, payload
-        )
+        message = Message(type_, payload, raw=raw, raw_codec=self)
         # Few fields are there: to go through them costs half of asking for each that might be.
         for name, value in fields.items():
             check = _CHECKS.get(name)

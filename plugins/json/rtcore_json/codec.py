@@ -19,7 +19,7 @@ from rtcore.spi.codec import Item
 from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
 from rtcore.wire.format import MAX_ITEMS
-from rtcore.wire.message import Message, Priority, from_wire
+from rtcore.wire.message import Message, Priority
 from rtcore.wire.ranges import RANGES_MAX
 from rtcore_json.typed import TypedJson
 
@@ -129,13 +129,10 @@ class JsonCodec(TypedJson):
         except (ValueError, RecursionError) as error:
             return Undecodable(str(error)[:_REASON_MAX])
         # `bytes` copies: the raw payload points into the frame, whose memory may be the transport's.
-        message = from_wire(
-            e.type, e.id, e.re, e.room, e.priority, e.sender, e.offset, e.epoch, e.timestamp, e.version, e.trace,
-            bytes(e.payload) or None, self,
+        return Message(
+            e.type, None, e.id, e.re, e.room, e.priority, e.sender, e.offset, e.epoch, e.covers, e.timestamp, e.version,
+            e.trace, bytes(e.payload) or None, self,
         )  # fmt: skip
-        if e.covers is not None:
-            message.covers = e.covers
-        return message
 
 
 def _control(item: bytes) -> Control:

@@ -22,7 +22,7 @@ class PollFraming:
     name = "polling"
     compression = "body"
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
+    def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
         return len(body).to_bytes(_LENGTH, "big") + body
 
 

@@ -69,7 +69,10 @@ class SessionLimiter:
     def take(self, session: Session, cost: float = 1.0) -> float:
         now = self._clock()
         extra = session.extra
-        arrival: float = extra.get(self, now)
+        try:  # costs nothing, and reading like this half of what `get` does
+            arrival: float = extra[self]
+        except KeyError:
+            arrival = now
         if arrival < now:  # noqa: PLR1730 - a call of `max` costs three times as much, for each message
             arrival = now
         arrival += cost * self._interval

@@ -18,7 +18,7 @@ class EventFraming:
         self.name = "sse" if chunked else "sse-1.0"
         self._chunked = chunked
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
+    def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
         """Wrap one frame as an event.
 
         Raises:

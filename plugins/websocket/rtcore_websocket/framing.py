@@ -45,7 +45,7 @@ class Framing:
     def __init__(self) -> None:
         self.name = "websocket"
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
+    def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
         """Wrap one frame."""
         n = len(body)
         if n < 126:
@@ -76,7 +76,7 @@ class Deflating:
         self._memory = memory
         self._threshold = threshold
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
+    def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
         """Wrap one frame, deflated if that makes it smaller. What is compressed already stays as it is."""
         n = len(body)
         first = _FIN_BINARY if binary else _FIN_TEXT

@@ -124,10 +124,10 @@ async def test_a_broadcast_is_deflated_once_for_all(ws: Any, monkeypatch: pytest
     framed = 0
     frame = Deflating.frame
 
-    def counted(self: Any, body: bytes, *, binary: bool) -> bytes:
+    def counted(self: Any, body: bytes, binary: bool) -> bytes:
         nonlocal framed
         framed += b'"bulk"' in body
-        return frame(self, body, binary=binary)
+        return frame(self, body, binary)
 
     monkeypatch.setattr(Deflating, "frame", counted)
     async with ws.serving(websocket=DEFLATE) as server:

@@ -16,7 +16,7 @@ class Tagged:
 
     name = "tagged"
 
-    def frame(self, body, *, binary):
+    def frame(self, body, binary):
         return (b"B" if binary else b"T") + body
 
 

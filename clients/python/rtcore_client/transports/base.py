@@ -138,7 +138,7 @@ class Plain:
 
     name = "plain"
 
-    def frame(self, body: bytes, *, binary: bool) -> bytes:
+    def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
         """Return the frame as it is; its first byte says whether it is compressed."""
         return body
 
