@@ -14,7 +14,7 @@ Neither tracestate nor baggage travels: what one user's side put there is not fo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from inspect import isawaitable
 from random import random
 from typing import TYPE_CHECKING, Any, Final
@@ -66,6 +66,9 @@ class AttachSpan:
     def refused(self, code: str) -> None:
         """The hello was turned away, by an answer and not by an exception."""
         self.span.set_attribute("error.type", code)
+
+
+_UNRECORDED: Final = nullcontext(AttachSpan(INVALID_SPAN))
 
 
 class Tracing:
@@ -215,8 +218,9 @@ class Tracing:
         message.trace = str(carried) if carried else None
         message.forget_forms()
 
-    @contextmanager
-    def attach_span(self, handshake: Handshake, *, since: int | None = None) -> Iterator[AttachSpan]:
+    def attach_span(
+        self, handshake: Handshake, *, since: int | None = None
+    ) -> AbstractContextManager[AttachSpan]:
         """Span one attach, from the hello to its answer. A refusal passes through and leaves its code.
 
         Args:
@@ -225,8 +229,11 @@ class Tracing:
                 1970.
         """
         if self._dice() >= self._attach_ratio:
-            yield AttachSpan(INVALID_SPAN)
-            return
+            return _UNRECORDED  # a generator's context manager costs 5 µs of an attach's 30
+        return self._attach_span(handshake, since)
+
+    @contextmanager
+    def _attach_span(self, handshake: Handshake, since: int | None) -> Iterator[AttachSpan]:
         attributes = {
             "rtcore.transport": handshake.transport,
             "client.address": handshake.peer,

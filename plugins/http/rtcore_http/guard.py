@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from rtcore_http.listen import AT_ONCE
+from rtcore_http.accept import AT_ONCE
 
 if TYPE_CHECKING:
     from aiohttp.web_server import Server

@@ -1,4 +1,4 @@
-"""Listening sockets, and the server behind them: aiofastnet's, or the event loop's own."""
+"""Listening sockets, and what accepts from them: ours, aiofastnet's server for TLS, or the event loop's own."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import aiofastnet
 
+from rtcore_http.accept import AT_ONCE, Acceptor
 from rtcore_http.tls import Unheard
-
-#: Connections accepted in one turn of the loop. What `Room` decides is decided between two turns, so that fewer
-#: descriptors than it keeps free can be used up in one; and a flood of connects leaves a turn to everybody else.
-AT_ONCE: Final = 8
 
 
 class Listener:
@@ -36,7 +33,7 @@ class Listener:
         self._notsent_lowat = notsent_lowat
         self._receive_buffer = receive_buffer
         self._sockets: list[socket.socket] = []
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | Acceptor] = []
         self._unheard: Unheard | None = None
 
     @property
@@ -100,7 +97,7 @@ class Listener:
 
         Args:
             protocol: makes one for each connection; what it raises drops the connection (`fast` only).
-            fast: aiofastnet's server, else the loop's own.
+            fast: aiofastnet's transports, else the loop's own server.
             tls: speak TLS.
             timeouts: of TLS, as `loop.create_server` calls them.
         """
@@ -110,12 +107,16 @@ class Listener:
             options = {"ssl": tls, **timeouts}
             self._unheard = Unheard(loop)
         for sock in self._sockets:
-            if fast:
+            server: asyncio.Server | Acceptor
+            if not fast:
+                server = await loop.create_server(protocol, sock=sock, backlog=self._backlog, **options)
+            elif tls is not None:
                 # It accepts as many in a turn as its backlog says; the system's queue may be longer.
                 server = await aiofastnet.create_server(loop, protocol, sock=sock, backlog=AT_ONCE, **options)
                 sock.listen(self._backlog)
             else:
-                server = await loop.create_server(protocol, sock=sock, backlog=self._backlog, **options)
+                sock.listen(self._backlog)
+                server = Acceptor(sock, protocol)
             self._servers.append(server)
 
     def close(self) -> None:

@@ -23,6 +23,7 @@ from picows import (
     WSUpgradeResponseWithListener,
 )
 from picows import picows as core
+from rtcore_http.accept import options_settled
 
 if TYPE_CHECKING:
     from rtcore_websocket.link import PicowsLink
@@ -143,7 +144,8 @@ def _take(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> 
     no_pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
     make: Any = core.WSProtocol  # type: ignore[attr-defined]  # there, and not promised
     protocol = make(None, None, False, accept, _Ear(link), True, None, *no_pings, max_frame, None, _BUFFER)
-    protocol.connection_made(transport)
+    with options_settled(transport):
+        protocol.connection_made(transport)
     transport.set_protocol(protocol)
     _feed(protocol, transport, _HANDSHAKE)
     return protocol
