@@ -87,7 +87,7 @@ class Gate:
             raise Rejected("unauthenticated")
         return Identity(name or f"user-{handshake.peer}")
 
-    async def authorize(self, session: Session, action: str, resource: str) -> None:
+    def authorize(self, session: Session, action: str, resource: str) -> None:
         if resource.startswith("private:"):
             raise Rejected("forbidden")
 

@@ -63,8 +63,10 @@ class Authorizer(Protocol):
 
     name: str
 
-    async def authorize(self, session: Session, action: str, resource: str) -> None:
+    def authorize(self, session: Session, action: str, resource: str) -> Awaitable[None] | None:
         """Return to allow. Called when a right is acquired (a room is joined), not per message.
+
+        May be `async`, if something is waited for; a plain function lets a room be joined without a task.
 
         Args:
             session: who asks.

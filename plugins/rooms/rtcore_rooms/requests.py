@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import Rejected
@@ -15,7 +16,9 @@ from rtcore.session import Session
 from rtcore.spi.broker import Position
 from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
+from rtcore_rooms import promptly
 from rtcore_rooms.arrivals import Arrival
+from rtcore_rooms.promptly import Patience
 from rtcore_rooms.service import RoomService
 
 if TYPE_CHECKING:
@@ -81,24 +84,27 @@ class Requests:
             Handler("room:members", self.members),
         ]
 
-    def join(self, session: Session, wish: Join) -> Arrival:
+    def join(self, session: Session, wish: Join) -> dict[str, Any] | Arrival | None:
         """Join; what was missed and asked for is sent before the answer, and what the session sends there waits."""
-        return self._rooms.arrivals.begin(session, wish.room, self._join(session, wish))
+        answer, rest = promptly.begin(partial(self._join, session, wish))
+        return answer if rest is None else self._rooms.arrivals.begin(session, wish.room, rest)
 
-    async def _join(self, session: Session, wish: Join) -> dict[str, Any]:
+    async def _join(self, session: Session, wish: Join, patience: Patience) -> dict[str, Any]:
         rooms = self._rooms
         since = Position(wish.since.offset, wish.since.epoch) if wish.since is not None else None
         answer: dict[str, Any] = {"room": wish.room}
         try:
             position = await rooms.join_with_history(
-                session, wish.room, since=since, newest=wish.history, name=wish.name
+                session, wish.room, since=since, newest=wish.history, name=wish.name, patience=patience
             )
         except Rejected as refusal:
             if refusal.code != "gap":
                 raise
             # Better in the room with a hole than outside of it; the client is told, and starts afresh.
             answer["missed"] = True
-            position = await rooms.join_with_history(session, wish.room, newest=wish.history, name=wish.name)
+            position = await rooms.join_with_history(
+                session, wish.room, newest=wish.history, name=wish.name, patience=patience
+            )
         if since is not None and position is None:
             answer["missed"] = True
         answer["members"] = len(rooms.members(wish.room))
@@ -114,7 +120,9 @@ class Requests:
         """List the rooms that the session may see."""
         wish = wish or List()
         for authorizer in self._app.registry.authorizers:
-            await authorizer.authorize(session, "room:list", wish.prefix)
+            answer = authorizer.authorize(session, "room:list", wish.prefix)
+            if answer is not None:
+                await answer
         rooms = self._rooms
         mine = set(rooms.of(session))
         found = sorted(rooms.listed(session, wish.prefix))
@@ -129,25 +137,27 @@ class Requests:
         rooms = self._rooms
         rooms.presence(session, wish.room)  # no authorizer is asked by somebody who is not in the room
         for authorizer in self._app.registry.authorizers:
-            await authorizer.authorize(session, "room:members", wish.room)
+            answer = authorizer.authorize(session, "room:members", wish.room)
+            if answer is not None:
+                await answer
         presence = rooms.presence(session, wish.room)
-        answer: dict[str, Any] = {
+        found: dict[str, Any] = {
             "room": wish.room,
             "member": session.sender,
             "members": len(rooms.members(wish.room)),
             "watching": False,
         }
         if presence is None:
-            return answer
+            return found
         if wish.watch:
             presence.watch(session)
         elif wish.watch is False:
             presence.unwatch(session)
-        answer["watching"] = presence.watches(session)
+        found["watching"] = presence.watches(session)
         who = presence.who()
         if who is not None:
-            answer["who"] = who
-        return answer
+            found["who"] = who
+        return found
 
     @property
     def _rooms(self) -> RoomService:

@@ -21,6 +21,7 @@ from rtcore.wire.errors import WireError
 from rtcore.wire.message import Message
 from rtcore_rooms.arrivals import Arrivals
 from rtcore_rooms.presence import Presence, check_member_name
+from rtcore_rooms.promptly import Patience
 from rtcore_rooms.room import Room
 from rtcore_rooms.settings import Patterns, Settings
 
@@ -39,6 +40,8 @@ RESERVED: Final = frozenset({"reply", "error", "gap"})
 OWN: Final = "room:"
 #: Says that a place in the history is not for whoever gets it: its own message, where there is no echo.
 SKIP: Final = "room:skip"
+#: For what is awaited as usual.
+IN_A_TASK: Final = Patience()
 #: Looks at the history until it is seen to join what is live; more than one only while others publish meanwhile.
 CATCH_UPS: Final = 10
 
@@ -94,6 +97,7 @@ class RoomService:
         since: Position | None = None,
         newest: int = 0,
         name: str | None = None,
+        patience: Patience = IN_A_TASK,
     ) -> Position | None:
         """Join, and send the session what it has missed before anything new.
 
@@ -103,6 +107,7 @@ class RoomService:
             since: send what was published after this.
             newest: without `since`, send so many of the last publications.
             name: how the others may see the session; it stays as it is without one.
+            patience: how it waits, if somebody has begun it outside of a task.
 
         Returns:
             Up to where the session has everything that it wants; `None` in a room without a history.
@@ -117,12 +122,12 @@ class RoomService:
         mine = self._of.get(session)
         if mine is not None and room in mine:
             self._name(session, mine[room], name)
-            return await self._catch_up(session, mine[room], since, newest)
+            return await self._catch_up(session, mine[room], since, newest, patience)
         self._check_limits(session, room)
-        sender = await self._rights(session, room)
-        here = await self._open(room)
+        sender = await self._rights(session, room, patience)
+        here = await self._open(room, patience)
         try:
-            position = await self._catch_up(session, here, since, newest)
+            position = await self._catch_up(session, here, since, newest, patience)
             # From here to the end nothing waits: what is published next reaches the new member.
             if session.closed is not None:
                 raise Rejected("session_closed")
@@ -278,16 +283,20 @@ class RoomService:
             here.presence = Presence(here.name, limit, members=here.audience, watchers=watchers)
         return here.presence
 
-    async def _rights(self, session: Session, room: str) -> str | None:
+    async def _rights(self, session: Session, room: str, patience: Patience) -> str | None:
         """Ask the authorizers; return the name to send under, or `None` if the session may only listen."""
         authorizers = self._app.registry.authorizers
         for authorizer in authorizers:
-            await authorizer.authorize(session, "room:join", room)
+            answer = authorizer.authorize(session, "room:join", room)
+            if answer is not None:
+                await patience(answer)
         if self._patterns.of(room).send == "server":
             return None
         try:
             for authorizer in authorizers:
-                await authorizer.authorize(session, "room:send", room)
+                answer = authorizer.authorize(session, "room:send", room)
+                if answer is not None:
+                    await patience(answer)
         except Rejected:
             return None
         return session.sender
@@ -305,7 +314,7 @@ class RoomService:
         if limit and len(here.audience) >= limit:
             raise Rejected("room_full", f"the room has {limit} members", retry_after=30.0)
 
-    async def _open(self, name: str) -> Room:
+    async def _open(self, name: str, patience: Patience) -> Room:
         """Return a room that the broker brings publications to. The caller counts as waiting in it."""
         here = self._rooms.get(name)
         if here is None:
@@ -317,7 +326,7 @@ class RoomService:
         here.waiting += 1
         if here.opening is not None:
             try:
-                await asyncio.shield(here.opening)
+                await patience(asyncio.shield(here.opening))
             except BaseException:
                 here.waiting -= 1
                 self._close_if_empty(here)
@@ -331,7 +340,7 @@ class RoomService:
                 self._app.broker.unsubscribe(here.name)
 
     async def _catch_up(
-        self, session: Session, here: Room, since: Position | None, newest: int
+        self, session: Session, here: Room, since: Position | None, newest: int, patience: Patience
     ) -> Position | None:
         """Send what was missed, until what this node has delivered last is part of it.
 
@@ -344,7 +353,7 @@ class RoomService:
         limit = here.options.history if goes_on else min(newest, here.options.history)
         for _ in range(CATCH_UPS):
             try:
-                missed, top = await broker.history(here.name, since=since, limit=limit)
+                missed, top = await patience(broker.history(here.name, since=since, limit=limit))
             except LookupError as error:
                 raise Rejected("gap", f"the history no longer reaches back to there: {error}") from error
             for publication in missed:
