@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Final
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
 
 from rtcore.errors import Rejected
 
@@ -43,6 +47,8 @@ STATUS: Final[dict[str, int]] = {
     "too_many_attaches": 503,
 }
 
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
+
 #: Seconds; for a 429 or 503 that names none.
 RETRY_AFTER: Final = 1
 
@@ -67,16 +73,42 @@ def headers_of(refusal: Rejected) -> dict[str, str]:
     return made
 
 
-def refuse(refusal: Rejected) -> web.Response:
-    """Make a response of a refusal: `["error", {"code": …, "reason": …, …}]`."""
-    return answer(["error", refusal.fields()], status=status_of(refusal), headers=headers_of(refusal))
+class Answer(NamedTuple):
+    """What a request is answered with, whichever way it came in; never cached."""
+
+    body: bytes
+    content_type: str
+    status: int = 200
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    def response(self) -> web.Response:
+        """Return it for aiohttp to write."""
+        headers = {"Content-Type": self.content_type, "Cache-Control": "no-store", **self.headers}
+        return web.Response(body=self.body, status=self.status, headers=headers)
+
+    def written(self, more: Mapping[str, str]) -> bytes:
+        """Return its bytes, with a few headers more."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in (*more.items(), *self.headers.items())])
+        return (
+            f"HTTP/1.1 {self.status} {_PHRASES[self.status]}\r\nContent-Type: {self.content_type}\r\n"
+            f"Content-Length: {len(self.body)}\r\nCache-Control: no-store\r\nDate: {rfc822_formatted_time()}\r\n"
+            f"{lines}\r\n"
+        ).encode() + self.body
+
+
+def refusal(refused: Rejected) -> Answer:
+    """Make an answer of a refusal: `["error", {"code": …, "reason": …, …}]`."""
+    body = json.dumps(["error", refused.fields()], default=str).encode()
+    return Answer(body, "application/json", status_of(refused), headers_of(refused))
+
+
+def refuse(refused: Rejected) -> web.Response:
+    """Make aiohttp's response of a refusal."""
+    return refusal(refused).response()
 
 
 def answer(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Make a JSON response, never cached."""
-    return web.Response(
-        body=json.dumps(body, default=str).encode(),
-        status=status,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-        content_type="application/json",
-    )
+    return Answer(
+        json.dumps(body, default=str).encode(), "application/json", status, headers or {}
+    ).response()

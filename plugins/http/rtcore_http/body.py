@@ -24,18 +24,19 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Rejected("malformed_frame", "send the body without a Content-Encoding")
     if request.content_length is not None and request.content_length > limit:
-        raise _too_big(limit)
+        raise too_big(limit)
     body = bytearray()
     try:
         async with asyncio.timeout(request.app[SETTINGS].body_timeout):
             async for chunk in request.content.iter_any():
                 if len(body) + len(chunk) > limit:
-                    raise _too_big(limit)
+                    raise too_big(limit)
                 body += chunk
     except TimeoutError:
         raise Rejected("timeout", "the body came too slowly") from None
     return bytes(body)
 
 
-def _too_big(limit: int) -> Rejected:
+def too_big(limit: int) -> Rejected:
+    """Return the refusal of a body."""
     return Rejected("message_too_big", f"the body is larger than {limit} bytes")

@@ -26,6 +26,11 @@ class Gate:
         self._closed = False
         self._waiting: list[asyncio.Future[None]] = []
 
+    @property
+    def closed(self) -> bool:
+        """Nobody is let through."""
+        return self._closed
+
     def close(self) -> None:
         """Let nobody through."""
         self._closed = True

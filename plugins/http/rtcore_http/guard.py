@@ -19,6 +19,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from rtcore_http.accept import AT_ONCE
+from rtcore_http.hatches import Hatches, Reply
 
 if TYPE_CHECKING:
     from aiohttp.web_server import Server
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Of a connection that is gone; never too late.
 _GONE: Final = math.inf
+#: Seconds for which aiohttp does not look whether a connection is idle while a hatch's answer is waited for.
+_LONG: Final = 3600.0
 
 
 class Flow(Protocol):
@@ -46,26 +49,35 @@ class Flow(Protocol):
 class Guarded(RequestHandler):
     """aiohttp's protocol for one connection, which remembers since when it has waited for a head.
 
-    aiohttp begins its task with the connection; here it begins with the first head, unless that comes in by a door.
+    aiohttp begins its task with the connection; here it begins with the first request that comes in neither by a door
+    nor by a hatch. From then on it takes what hatches leave to it.
 
     Attributes:
         handler: what handles the first request in the place of its route: what a door left to be done.
         head_since: seconds on the loop's clock; `None` between two requests and while one is handled.
+        idle_since: the same, since an answer by a hatch after which nothing has come; `None` otherwise.
         flow: told when the write buffer passes its marks; set it with `watch_writes`.
         last: the connection has one of the last file descriptors: it gets an answer to one request, and no more.
     """
 
-    __slots__ = ("_begun", "_doors", "_handled", "_room", "flow", "handler", "head_since", "last")
+    __slots__ = (
+        "_begun", "_doors", "_handled", "_hatches", "_reply", "_room", "_turning", "flow", "handler", "head_since",
+        "idle_since", "last",
+    )  # fmt: skip
 
-    def __init__(self, server: Server, room: Room, doors: Doors, **options: object) -> None:
+    def __init__(self, server: Server, room: Room, doors: Doors, hatches: Hatches, **options: object) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]  # aiohttp's own keyword arguments, passed on
         self._room = room
         self._doors = doors
+        self._hatches = hatches
         self._begun = False
         self._handled = 0
+        self._reply: Reply | None = None
+        self._turning = False
         self.handler: Handler | None = None
         self.flow: Flow | None = None
         self.head_since: float | None = None
+        self.idle_since: float | None = None
         self.last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,26 +91,57 @@ class Guarded(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone, or it is somebody else's from here on."""
         super().connection_lost(exc)
+        if self._reply is not None:
+            self._reply.lose()
+            self._reply = None
         if self.flow is not None:
             self.flow.lost()
         if self.head_since is not _GONE:
             self.head_since = _GONE
             self._room.leave()
 
+    # -- what comes in ---------------------------------------------------------------------------------------
+
     def data_received(self, data: bytes) -> None:
         """Take bytes; the first ones after a request begin the next head."""
+        self.idle_since = None
         if self.head_since is None and not self._handled:
             self.head_since = self._loop.time()
+        # Its task, if it waits, must not hear of requests before hatches have been tried.
+        waiter, self._waiter = self._waiter, None
         super().data_received(data)
-        if not self._begun and self._messages:
-            self._begun = True
-            if not self._entered():
-                self._task_handler = self._loop.create_task(self.start())
+        self._waiter = waiter
+        if self._messages:
+            self._turn()
 
-    def _entered(self) -> bool:
+    def _turn(self) -> None:
+        """Let in what has arrived, one request after the other: by a door, by a hatch, or by aiohttp's task."""
+        at_work = self._begun and (self._waiter is None or self._waiter.done())
+        if self._turning or at_work or self._close or self._force_close:
+            return  # somebody further up does it, or the task takes the next one by itself, or nobody does
+        self._turning = True
+        try:
+            # Who does not read answers is answered no more before it does.
+            while self._messages and self._reply is None and not self.writing_paused:
+                if not self._by_door() and not self._by_hatch():
+                    self._by_task()
+                    break
+        finally:
+            self._turning = False
+
+    def _by_task(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._task_handler = self._loop.create_task(self.start())
+        elif self._waiter is not None:
+            self._waiter.set_result(None)
+
+    def _by_door(self) -> bool:
         """Try the door, if the first head has one: whether the socket has been taken."""
         message, payload = self._messages[0]
-        if not isinstance(message, RawRequestMessage) or self.last or len(self._messages) > 1:
+        if self._begun or not isinstance(message, RawRequestMessage) or self.last or len(self._messages) > 1:
+            return False
+        if not message.upgrade:
             return False
         began = self._loop.time()
         request = self._doors.request(self, message, payload)
@@ -111,6 +154,51 @@ class Guarded(RequestHandler):
         if self._logging_enabled:
             self.log_access(request, web.StreamResponse(status=101), began)
         return True
+
+    def _by_hatch(self) -> bool:
+        """Try the hatch, if there is one for the next request: whether it was taken."""
+        message, payload = self._messages[0]
+        if not isinstance(message, RawRequestMessage) or self.last or self._logging_enabled:
+            return False
+        hatch = self._hatches.find(message, payload)
+        if hatch is None:
+            return False
+        self._messages.popleft()
+        request = self._hatches.request(self, message, payload)
+        reply = self._reply = Reply(self, request, last=message.should_close)
+        self._consumed()
+        self.request_began()
+        try:
+            hatch(request, payload.read_nowait(), reply)
+        except Exception as error:  # noqa: BLE001 - a hatch is a plugin's own code; it is logged
+            reply.fail(error)
+        return True
+
+    def _consumed(self) -> None:
+        """Count a request as aiohttp's task does; more of what is pipelined may come in then."""
+        cast(Any, self._manager).requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + _LONG
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+
+    def answered(self, data: bytes, *, last: bool) -> None:
+        """A hatch has its answer: write it, and look at what has come meanwhile."""
+        self._reply = None
+        self.request_ended()
+        if self.transport is None:
+            return
+        self.transport.write(data)
+        if last or self._close or self._force_close:
+            self.force_close()
+            return
+        now = self._loop.time()
+        self._next_keepalive_close_time = now + self._keepalive_timeout
+        if self._messages:
+            self._turn()
+        else:
+            self.idle_since = now
 
     def request_began(self) -> None:
         """A head is whole."""
@@ -132,6 +220,8 @@ class Guarded(RequestHandler):
         super().resume_writing()
         if self.flow is not None:
             self.flow.resume()
+        if self._messages:
+            self._turn()
 
 
 def watch_writes(request: web.Request, flow: Flow | None) -> None:
@@ -205,16 +295,23 @@ class Room:
         self._gone = None
 
 
-async def sweep(server: Server, *, header_timeout: float) -> None:
-    """Close the connections whose head takes longer than `header_timeout` seconds. Runs until cancelled."""
+async def sweep(server: Server, *, header_timeout: float, keepalive_timeout: float) -> None:
+    """Close the connections that take too long, in seconds. Runs until cancelled.
+
+    Args:
+        server: whose connections.
+        header_timeout: for a head.
+        keepalive_timeout: for the next one, after an answer by a hatch; aiohttp has a timer after its own answers.
+    """
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(min(1.0, header_timeout / 4))
-        limit = loop.time() - header_timeout
+        now = loop.time()
         for connection in server.connections:
-            if (
-                isinstance(connection, Guarded)
-                and connection.head_since is not None
-                and connection.head_since < limit
+            if not isinstance(connection, Guarded):
+                continue
+            head, idle = connection.head_since, connection.idle_since
+            if (head is not None and head < now - header_timeout) or (
+                idle is not None and idle < now - keepalive_timeout
             ):
                 connection.force_close()

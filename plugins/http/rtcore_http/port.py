@@ -22,6 +22,7 @@ from rtcore_http import tls
 from rtcore_http.answers import refuse
 from rtcore_http.doors import Doors, dressing
 from rtcore_http.guard import Guarded, Room, sweep
+from rtcore_http.hatches import Hatches
 from rtcore_http.health import healthz, readyz
 from rtcore_http.keys import APP, NETWORKS, ORIGINS, SETTINGS
 from rtcore_http.listen import Listener
@@ -29,7 +30,7 @@ from rtcore_http.origins import Origins, Verdict
 from rtcore_http.routes import Route
 from rtcore_http.settings import HttpSettings
 from rtcore_http.upstream import PATH as SEND_PATH
-from rtcore_http.upstream import send
+from rtcore_http.upstream import send, send_at_once
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -55,7 +56,7 @@ OWN = (
     Route("HEAD", "/healthz", healthz),
     Route("GET", "/readyz", readyz),
     Route("HEAD", "/readyz", readyz),
-    Route("POST", SEND_PATH, send),
+    Route("POST", SEND_PATH, send, hatch=send_at_once),
 )
 
 
@@ -94,7 +95,7 @@ class Port:
         context = tls.context(settings)
         self._scheme = "https" if context else "http"
         self._stop_timeout = settings.stop_timeout
-        made, doors = application(self._app, settings, routes)
+        made, doors, hatches = application(self._app, settings, routes)
         runner = web.AppRunner(made, shutdown_timeout=settings.stop_timeout, access_log=None)
         listener = Listener(
             settings.host,
@@ -116,7 +117,7 @@ class Port:
         assert server is not None  # noqa: S101 - set up in the line above
         self._runner, self._listener, self._room = runner, listener, Room(settings.spare_files)
         await listener.listen(
-            self._protocols(server, self._room, doors, settings),
+            self._protocols(server, self._room, doors, hatches, settings),
             fast=settings.server == "aiofastnet",
             tls=context,
             ssl_handshake_timeout=settings.tls_timeout,
@@ -124,7 +125,12 @@ class Port:
         )
         self._addresses = listener.addresses
         self._sweeper = self._app.spawn(
-            sweep(server, header_timeout=settings.header_timeout), name="http header timeouts"
+            sweep(
+                server,
+                header_timeout=settings.header_timeout,
+                keepalive_timeout=settings.keepalive_timeout,
+            ),
+            name="http timeouts",
         )
         for url in self.urls:
             _log.info("listening on %s", url)
@@ -150,7 +156,7 @@ class Port:
             listener.forget()
 
     def _protocols(
-        self, server: Server, room: Room, doors: Doors, settings: HttpSettings
+        self, server: Server, room: Room, doors: Doors, hatches: Hatches, settings: HttpSettings
     ) -> Callable[[], Guarded]:
         """Return what makes aiohttp's protocol for a connection."""
         loop = asyncio.get_running_loop()
@@ -171,13 +177,15 @@ class Port:
         def guarded() -> Guarded:
             if counted and listener is not None and room.gone(listener.fileno):
                 raise ConnectionRefusedError("no file descriptor left")
-            return Guarded(server, room, doors, **options)
+            return Guarded(server, room, doors, hatches, **options)
 
         return guarded
 
 
-def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> tuple[web.Application, Doors]:
-    """Make the aiohttp application: our routes and theirs, CORS, refusals; and the doors of those that have one.
+def application(
+    app: App, settings: HttpSettings, routes: Sequence[Route]
+) -> tuple[web.Application, Doors, Hatches]:
+    """Make the aiohttp application (our routes and theirs, CORS, refusals), and the doors and hatches of its routes.
 
     Raises:
         PluginError: two routes have the same method and path.
@@ -188,9 +196,9 @@ def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> tu
     made[SETTINGS] = settings
     made[ORIGINS] = origins
     made[NETWORKS] = tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies)
-    doors = Doors(made)
+    doors, hatches = Doors(made), Hatches(made)
     seen: set[tuple[str, str]] = set()
-    for method, path, handler, door in (*OWN, *routes):
+    for method, path, handler, door, hatch in (*OWN, *routes):
         if (method, path) in seen:
             raise PluginError(
                 "http", f"two routes for {method} {path}", mend="disable the plugin that should not have it"
@@ -199,6 +207,8 @@ def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> tu
         route = made.router.add_route(method, path, handler)
         if door is not None:
             doors.add(path, door, route)
+        if hatch is not None:
+            hatches.add(path, hatch, route)
 
     async def dress(request: web.Request, response: web.StreamResponse) -> None:
         """Add what every response has, streams among them."""
@@ -209,7 +219,7 @@ def application(app: App, settings: HttpSettings, routes: Sequence[Route]) -> tu
                 response.headers.setdefault(name, value)
 
     made.on_response_prepare.append(dress)
-    return made, doors
+    return made, doors, hatches
 
 
 @web.middleware

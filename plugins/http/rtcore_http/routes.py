@@ -19,6 +19,7 @@ from rtcore.hooks import hookspec
 
 if TYPE_CHECKING:
     from rtcore.app import App
+    from rtcore_http.hatches import Hatch
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Door = Callable[[web.Request], Handler | None]
@@ -36,12 +37,17 @@ class Route(NamedTuple):
     the request as a handler would, because something has to be waited for. It may raise whatever a handler may.
     The path of a door has no variable parts. With thousands of clients that connect at the same moment it halves the
     price of each; without one the handler is all there is.
+
+    A route for small POSTs may have a `hatch` (`rtcore_http.hatches`): it is given a request that has arrived whole,
+    its body, and a `Reply` to answer it by, at once or later. What is unusual about a request makes it the handler's,
+    so that a hatch is never the only way in. Its path has no variable parts either.
     """
 
     method: str
     path: str
     handler: Handler
     door: Door | None = None
+    hatch: Hatch | None = None
 
 
 @hookspec

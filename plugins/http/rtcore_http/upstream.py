@@ -6,7 +6,7 @@ Rule: the body is one frame whose first item is `["send", {session, secret, atta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -15,7 +15,7 @@ from rtcore.errors import Rejected
 from rtcore.wire.control import Control
 from rtcore.wire.errors import BadControlError, WireError
 from rtcore.wire.format import unpack
-from rtcore_http.answers import headers_of, refuse, status_of
+from rtcore_http.answers import Answer, headers_of, status_of
 from rtcore_http.body import SLACK, read_body
 from rtcore_http.gate import Gate
 from rtcore_http.handshake import check_origin
@@ -24,6 +24,7 @@ from rtcore_http.keys import APP
 if TYPE_CHECKING:
     from rtcore.app import App
     from rtcore.spi.codec import Codec, Item
+    from rtcore_http.hatches import Reply
 
 PATH: Final = "/rt/send"
 
@@ -57,59 +58,110 @@ def codec_of(request: web.Request, app: App) -> Codec:
     )
 
 
-async def read_frame(
-    request: web.Request, codec: Codec, app: App, *, first: str
-) -> tuple[Control, Sequence[Item], int]:
-    """Return the control item that begins the frame in a request's body, the other items, and the body's size.
+class Post:
+    """What one POST brings.
 
     Args:
-        request: whose body is read, up to `max_message_size` and a little.
+        body: of the request.
         codec: of the body.
-        app: whose `max_message_size` (bytes) counts.
-        first: the name that the control item must have.
+        app: whose sessions are meant, and whose `max_message_size` (bytes) counts.
 
     Raises:
-        Rejected: `message_too_big`, `timeout`, `malformed_frame` or `bad_control`.
+        Rejected: `message_too_big`, `malformed_frame` or `bad_control`.
     """
-    limit = app.options.max_message_size + SLACK
-    body = await read_body(request, limit)
+
+    def __init__(self, body: bytes, codec: Codec, app: App) -> None:
+        control, self._items = frame_of(body, codec, app, first="send")
+        start = control.fields.get("from")
+        if type(start) is not int or start < 0:
+            raise Rejected("bad_control", f"send: `from`: expected a count from 0, given {start!r:.40}")
+        self._fields, self._start, self._size = control.fields, start, len(body)
+        self._codec, self._manager = codec, app.manager
+
+    def take(self) -> Answer | Gate:
+        """Take its messages for the session that it names.
+
+        Returns:
+            The answer; or, while the kernel does not want to read that client, the gate to wait at before trying again.
+
+        Raises:
+            Rejected: there is no such session here, or it cannot take them.
+        """
+        if says_only_bye(self._items):
+            # Also when its stream is gone, as that of a page that is closed: nothing else would end the session now.
+            return _frame(self._codec, "ack", {"n": self._manager.take_goodbye(self._fields)})
+        connection = self._manager.find(self._fields)
+        gate = getattr(connection.link, "gate", None)
+        if isinstance(gate, Gate) and gate.closed:
+            return gate
+        n = connection.receive_from(self._start, self._items, size=self._size)
+        return _frame(self._codec, "ack", {"n": n})
+
+    async def taken(self, gate: Gate) -> Answer:
+        """Take them, after the gate. The session may have moved meanwhile."""
+        found: Answer | Gate = gate
+        while isinstance(found, Gate):
+            await found.wait()
+            found = self.take()
+        return found
+
+
+def frame_of(body: bytes, codec: Codec, app: App, *, first: str) -> tuple[Control, Sequence[Item]]:
+    """Return the control item that begins the frame in a body, which must have the name `first`, and the other items.
+
+    Raises:
+        Rejected: `message_too_big`, `malformed_frame` or `bad_control`.
+    """
     try:
-        items = unpack(body, codec, None, max_size=limit)
+        items = unpack(body, codec, None, max_size=app.options.max_message_size + SLACK)
         head = items[0] if items else None
         if not isinstance(head, Control) or head.name != first:
             raise BadControlError(f'the first item of the body must be ["{first}", {{…}}]')
     except WireError as error:
         raise Rejected(error.code, str(error)) from None
-    return head, items[1:], len(body)
+    return head, items[1:]
 
 
 async def send(request: web.Request) -> web.StreamResponse:
     """Take a POST's messages for the session that it names."""
     app = request.app[APP]
+    check_origin(request)
+    codec = codec_of(request, app)
     try:
-        check_origin(request)
-        codec = codec_of(request, app)
+        post = Post(await read_body(request, app.options.max_message_size + SLACK), codec, app)
+        found = post.take()
+        if isinstance(found, Gate):
+            found = await post.taken(found)
     except Rejected as refusal:
-        return refuse(refusal)
+        found = error_of(codec, refusal)
+    return found.response()
+
+
+def send_at_once(request: web.Request, body: bytes, reply: Reply) -> None:
+    """Do the same as a hatch."""
+    app = request.app[APP]
+    check_origin(request)
+    codec = codec_of(request, app)
     try:
-        control, items, size = await read_frame(request, codec, app, first="send")
-        start = control.fields.get("from")
-        if type(start) is not int or start < 0:
-            raise Rejected("bad_control", f"send: `from`: expected a count from 0, given {start!r:.40}")
-        if says_only_bye(items):
-            # Also when its stream is gone, as that of a page that is closed: nothing else would end the session now.
-            return _frame(codec, "ack", {"n": app.manager.take_goodbye(control.fields)})
-        connection = app.manager.find(control.fields)
-        gate = getattr(connection.link, "gate", None)
-        if isinstance(gate, Gate):
-            await gate.wait()
-            connection = app.manager.find(control.fields)  # the session may have moved meanwhile
-        n = connection.receive_from(start, items, size=size)
+        post = Post(body, codec, app)
+        found = post.take()
+        if isinstance(found, Gate):
+            app.spawn(_send_later(post, found, codec, reply), name="a POST at its gate")
+            return
     except Rejected as refusal:
-        return _frame(
-            codec, "error", refusal.fields(), status=status_of(refusal), headers=headers_of(refusal)
-        )
-    return _frame(codec, "ack", {"n": n})
+        found = error_of(codec, refusal)
+    reply.answer(found)
+
+
+async def _send_later(post: Post, gate: Gate, codec: Codec, reply: Reply) -> None:
+    try:
+        found = await post.taken(gate)
+    except Rejected as refusal:
+        found = error_of(codec, refusal)
+    except Exception as error:  # noqa: BLE001 - as whatever a handler raises
+        reply.fail(error)
+        return
+    reply.answer(found)
 
 
 def says_only_bye(items: Sequence[Item]) -> bool:
@@ -119,16 +171,17 @@ def says_only_bye(items: Sequence[Item]) -> bool:
     )
 
 
+def error_of(codec: Codec, refusal: Rejected) -> Answer:
+    """Return a refusal as the client reads it that has said which codec it speaks."""
+    return _frame(codec, "error", refusal.fields(), status_of(refusal), headers_of(refusal))
+
+
 def _frame(
     codec: Codec,
     name: str,
     fields: dict[str, Any],
-    *,
     status: int = 200,
-    headers: dict[str, str] | None = None,
-) -> web.Response:
-    return web.Response(
-        body=codec.join([codec.encode_control(name, fields)]),
-        status=status,
-        headers={"Cache-Control": "no-store", "Content-Type": codec.content_type, **(headers or {})},
-    )
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    body = codec.join([codec.encode_control(name, fields)])
+    return Answer(body, codec.content_type, status, headers or {})

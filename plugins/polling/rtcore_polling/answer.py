@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiohttp import web
+from rtcore_http.answers import Answer
 
 from rtcore.wire.format import COMPRESSED
 
@@ -34,11 +34,11 @@ class Dress(NamedTuple):
         """Return what was agreed on for a connection."""
         return cls(connection.codec, connection.compressor, connection.form.threshold)
 
-    def answer(self, frames: Sequence[bytes]) -> web.Response:
+    def answer(self, frames: Sequence[bytes]) -> Answer:
         """Make one frame of several, compressed if that was agreed on and is worth it."""
         body, content_type = self.codec.join(frames), self.codec.content_type
         if self.compressor is not None and len(body) >= self.threshold:
             packed = self.compressor.compress(body)
             if len(packed) + 1 < len(body):
                 body, content_type = bytes([COMPRESSED]) + packed, "application/octet-stream"
-        return web.Response(body=body, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+        return Answer(body, content_type)

@@ -28,7 +28,11 @@ IDLE_MAX: Final = 65_536
 
 
 class Poll:
-    """One request that waits; it hears of its own socket (`rtcore_http.guard.Flow`)."""
+    """One request that waits; it hears of its own socket (`rtcore_http.guard.Flow`).
+
+    Attributes:
+        woken: done once there is something to answer, or no reason to wait any longer.
+    """
 
     __slots__ = ("_link", "woken")
 

@@ -13,29 +13,30 @@ from weakref import WeakSet
 
 import attrs
 from aiohttp import web
-from rtcore_http.answers import headers_of, status_of
-from rtcore_http.body import read_body
+from rtcore_http.body import read_body, too_big
 from rtcore_http.guard import watch_writes
 from rtcore_http.handshake import check_origin, handshake_of
 from rtcore_http.routes import Route
-from rtcore_http.upstream import codec_of
+from rtcore_http.upstream import codec_of, error_of
 
 from rtcore.errors import Rejected
 from rtcore.wire.control import Control
 from rtcore.wire.errors import WireError
 from rtcore.wire.format import unpack
 from rtcore.wire.hello import field
-from rtcore_polling.answer import Dress
 from rtcore_polling.farewells import Farewells
-from rtcore_polling.link import Poll, PollLink
+from rtcore_polling.held import Held, Hello, Waiting
+from rtcore_polling.link import PollLink
 from rtcore_polling.settings import PollingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from rtcore_http.answers import Answer
+    from rtcore_http.hatches import Reply
+
     from rtcore.app import App
-    from rtcore.connection import Connection
     from rtcore.spi.codec import Codec
 
 PATH: Final = "/rt/poll"
@@ -54,6 +55,7 @@ class PollingTransport:
     def __init__(self, app: App) -> None:
         self._app = app
         self._settings = app.settings(PollingSettings)
+        self._body_max = min(BODY_MAX, app.options.max_message_size)
         self._farewells = Farewells(app.clock)
         self._links: WeakSet[PollLink] = WeakSet()
 
@@ -75,7 +77,7 @@ class PollingTransport:
 
     def routes(self) -> list[Route]:
         """Return what `http` is to route here."""
-        return [Route("POST", PATH, self._post)]
+        return [Route("POST", PATH, self._post, hatch=self._enter)]
 
     # -- one request -----------------------------------------------------------------------------------------
 
@@ -83,22 +85,44 @@ class PollingTransport:
         check_origin(request)
         codec = codec_of(request, self._app)
         try:
-            body = await read_body(request, min(BODY_MAX, self._app.options.max_message_size))
-            first, others = _cut(body, codec)
-            if first.name == "hello":
-                return await self._hello(request, codec, body)
-            if others:
-                raise Rejected("bad_control", "a poll carries nothing else; messages go up by POST /rt/send")
-            return await self._poll(request, codec, first.fields)
+            body = await read_body(request, self._body_max)
+            found = self._take(request, codec, body)
+            if isinstance(found, Held):
+                found = await self._wait(request, found)
         except Rejected as refusal:
-            return web.Response(
-                body=codec.join([codec.encode_control("error", refusal.fields())]),
-                status=status_of(refusal),
-                headers={"Content-Type": codec.content_type, **headers_of(refusal)},
-            )
+            found = error_of(codec, refusal)
+        return found.response()
 
-    async def _hello(self, request: web.Request, codec: Codec, body: bytes) -> web.StreamResponse:
-        """Attach, and answer with the welcome and whatever waits."""
+    def _enter(self, request: web.Request, body: bytes, reply: Reply) -> None:
+        """Do the same as a hatch."""
+        check_origin(request)
+        codec = codec_of(request, self._app)
+        try:
+            if len(body) > self._body_max:
+                raise too_big(self._body_max)
+            found = self._take(request, codec, body)
+        except Rejected as refusal:
+            found = error_of(codec, refusal)
+        if isinstance(found, Held):
+            Waiting(found, codec, reply)
+        else:
+            reply.answer(found)
+
+    def _take(self, request: web.Request, codec: Codec, body: bytes) -> Answer | Held:
+        """Take a hello or a poll.
+
+        Raises:
+            Rejected: it is neither, or not to be had.
+        """
+        first, others = _cut(body, codec)
+        if first.name == "hello":
+            return self._hello(request, codec, body)
+        if others:
+            raise Rejected("bad_control", "a poll carries nothing else; messages go up by POST /rt/send")
+        return self._poll(codec, first.fields)
+
+    def _hello(self, request: web.Request, codec: Codec, body: bytes) -> Held:
+        """Attach; the answer is the welcome and whatever waits."""
         handshake = attrs.evolve(handshake_of(request, self.name), codec=codec.name)
         link = PollLink(self._settings.answer_limit, self._farewells)
         poll = link.first()
@@ -106,21 +130,12 @@ class PollingTransport:
         connection = link.connection = self._app.manager.add_connection(link, handshake)
         try:
             connection.receive(body)
-            frames = await self._wait(request, link, poll, hold=None)
         except BaseException:
             connection.lost()
             raise
-        if not frames:
-            connection.lost()
-            raise ConnectionResetError("the client left before it was welcomed")
-        if link.number is not None and len(frames) == 1:
-            raise _refusal(connection, frames[0])
-        # What is compressed can be read only by a client that knows by what, and that is in here.
-        return Dress.of(connection)._replace(compressor=None).answer(frames)
+        return Hello(link, poll, None)
 
-    async def _poll(
-        self, request: web.Request, codec: Codec, fields: Mapping[str, Any]
-    ) -> web.StreamResponse:
+    def _poll(self, codec: Codec, fields: Mapping[str, Any]) -> Answer | Held:
         """Answer with what waits, or hold until there is something."""
         try:
             connection = self._app.manager.find(fields)
@@ -138,24 +153,20 @@ class PollingTransport:
             received = field("poll", fields, "received", int)
         except WireError as error:
             raise Rejected(error.code, str(error)) from None
-        poll = link.next(received)
-        frames = await self._wait(request, link, poll, hold=self._settings.hold)
-        return Dress.of(connection).answer(frames)
+        return Held(link, link.next(received), self._settings.hold)
 
-    async def _wait(
-        self, request: web.Request, link: PollLink, poll: Poll, *, hold: float | None
-    ) -> list[bytes]:
-        """Wait until there is something to answer, for at most `hold` seconds; then take it."""
-        watch_writes(request, poll)
+    async def _wait(self, request: web.Request, held: Held) -> Answer:
+        """Wait until there is something to answer; then take it."""
+        watch_writes(request, held.poll)
         try:
             if request.transport is None:
-                poll.lost()
+                held.poll.lost()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(hold):
-                    await poll.woken
-            return link.take(poll)
+                async with asyncio.timeout(held.hold):
+                    await held.poll.woken
+            return held.answer()
         except asyncio.CancelledError:
-            link.abandon(poll)
+            held.abandon()
             raise
         finally:
             watch_writes(request, None)
@@ -175,11 +186,3 @@ def _cut(body: bytes, codec: Codec) -> tuple[Control, list[object]]:
     if not isinstance(first, Control) or first.name not in {"hello", "poll"}:
         raise Rejected("bad_control", 'the first item of the body must be ["hello", {…}] or ["poll", {…}]')
     return first, list(items[1:])
-
-
-def _refusal(connection: Connection, frame: bytes) -> Rejected:
-    """Make a refusal of the `close` that the kernel wrote, so that it becomes a status."""
-    item = connection.codec.decode(frame)[0]
-    fields: Mapping[str, Any] = item.fields if isinstance(item, Control) else {}
-    code, reason = str(fields.get("code", "internal")), str(fields.get("reason", ""))
-    return Rejected(code, reason, retry_after=fields.get("retry_after"))

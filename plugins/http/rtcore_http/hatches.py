@@ -1,0 +1,128 @@
+"""Hatches: small requests that are answered without a task of their own (`Route.hatch`).
+
+aiohttp makes two tasks, a timer, a resolved route and a prepared response for each request: four fifths of what a poll
+or a POST of one message costs. One that has arrived whole is given to its hatch in the turn in which it arrives, and
+answered with one write, then or later; a poll that waits costs a connection and no task.
+
+Rule: a hatch is a shorter way to the same answer. What is unusual (a body in pieces, compressed or not all there, HTTP
+before 1.1, `Expect`, a log of each request) takes aiohttp's way, and gets that answer there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
+
+from rtcore.errors import Rejected
+from rtcore_http.answers import Answer, refusal
+from rtcore_http.doors import dressing
+
+if TYPE_CHECKING:
+    from aiohttp.web_protocol import RequestHandler
+
+    from rtcore_http.guard import Flow
+
+_log = logging.getLogger("rtcore.http")
+
+Hatch = Callable[[web.Request, bytes, "Reply"], None]
+
+
+class Owner(Protocol):
+    """The connection that a request came in by."""
+
+    flow: Flow | None
+
+    def answered(self, data: bytes, *, last: bool) -> None:
+        """Write the answer to the request that is being handled; with the last one the connection ends."""
+
+
+class Reply:
+    """The way back of one request. Answer it once; when the client has gone the answer goes nowhere.
+
+    Attributes:
+        open: the client is there, and waits.
+    """
+
+    __slots__ = ("_last", "_owner", "_request")
+
+    def __init__(self, owner: Owner, request: web.Request, *, last: bool) -> None:
+        self._owner: Owner | None = owner
+        self._request = request
+        self._last = last
+
+    @property
+    def open(self) -> bool:
+        return self._owner is not None
+
+    def watch(self, flow: Flow) -> None:
+        """Let `flow` hear when the client has gone, until there is an answer."""
+        if self._owner is not None:
+            self._owner.flow = flow
+
+    def answer(self, answer: Answer) -> None:
+        """Write the answer."""
+        owner = self.lose()
+        if owner is not None:
+            owner.flow = None
+            more = dressing(self._request)
+            if self._last:
+                more["Connection"] = "close"
+            owner.answered(answer.written(more), last=self._last)
+
+    def fail(self, error: Exception) -> None:
+        """Answer with what a handler's failure is answered with."""
+        if not isinstance(error, Rejected):
+            _log.error("%s %s failed", self._request.method, self._request.path, exc_info=error)
+            error = Rejected("internal")
+        self.answer(refusal(error))
+
+    def lose(self) -> Owner | None:
+        """Nobody waits here from now on; return the connection, if it was there until now."""
+        owner, self._owner = self._owner, None
+        return owner
+
+
+class Hatches:
+    """The hatches of a port, by path; all of them are for POST.
+
+    Args:
+        app: what `request.app` is for those who come in here.
+    """
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+        self._hatches: dict[str, tuple[Hatch, UrlMappingMatchInfo]] = {}
+
+    def add(self, path: str, hatch: Hatch, route: AbstractRoute) -> None:
+        """Open one."""
+        match = UrlMappingMatchInfo({}, route)
+        match.add_app(self._app)
+        match.freeze()
+        self._hatches[path] = (hatch, match)
+
+    def find(self, message: RawRequestMessage, payload: StreamReader) -> Hatch | None:
+        """Return what takes a request, if there is such a hatch and the request is plain and all there."""
+        if message.method != "POST" or message.upgrade or message.chunked or message.compression:
+            return None
+        found = self._hatches.get(message.path.partition("?")[0])
+        if found is None or not payload.is_eof() or message.version < (1, 1):
+            return None
+        headers = message.headers
+        if "Expect" in headers or "Content-Encoding" in headers:
+            return None
+        return found[0]
+
+    def request(
+        self, owner: RequestHandler, message: RawRequestMessage, payload: StreamReader
+    ) -> web.Request:
+        """Return the request; nothing can be written through it."""
+        nobody = cast(Any, None)  # no task handles it, and the answer is written by the hatch's `Reply`
+        request = self._app._make_request(message, payload, owner, nobody, nobody)  # noqa: SLF001
+        request._match_info = self._hatches[request.path][1]  # noqa: SLF001
+        return request
