@@ -117,7 +117,10 @@ CASES: Final[Mapping[str, Case]] = {
     "bystander": Case(
         "pings of one session while 10,000 get broadcasts", beside.bystander, ("everyone", "ping"), "p99_us"
     ),
-    "polling": Case("round trips of 100 clients that poll", polling.measure, ("polling",)),
+    "polling": Case("round trips of 100 clients that poll", polling.measure("trips", 100), ("polling",)),
+    "polled": Case(
+        "a room of 200 that poll, 4 messages in flight", polling.measure("room", 200), ("polling", "publish")
+    ),
     "storm": Case(
         "5,000 sessions cut at once: until all are back with everything",
         storm.measure,

@@ -88,7 +88,9 @@ class Answer(NamedTuple):
 
     def written(self, more: Mapping[str, str]) -> bytes:
         """Return its bytes, with a few headers more."""
-        lines = "".join([f"{name}: {value}\r\n" for name, value in (*more.items(), *self.headers.items())])
+        if self.headers:
+            more = {**more, **self.headers}
+        lines = "".join([f"{name}: {value}\r\n" for name, value in more.items()])
         return (
             f"HTTP/1.1 {self.status} {_PHRASES[self.status]}\r\nContent-Type: {self.content_type}\r\n"
             f"Content-Length: {len(self.body)}\r\nCache-Control: no-store\r\nDate: {rfc822_formatted_time()}\r\n"

@@ -166,6 +166,8 @@ async def _send_later(post: Post, gate: Gate, codec: Codec, reply: Reply) -> Non
 
 def says_only_bye(items: Sequence[Item]) -> bool:
     """Say whether a POST brings a goodbye and no messages, which would need a connection to be taken."""
+    if not items or not isinstance(items[-1], Control):
+        return False
     return any(isinstance(item, Control) and item.name == "bye" for item in items) and all(
         isinstance(item, Control) for item in items
     )

@@ -79,7 +79,7 @@ class Hello(Held):
 
 
 class Waiting:
-    """A held poll that came in by a hatch: it costs a future and a timer, and no task.
+    """A held poll that came in by a hatch: it costs a timer, and no task.
 
     Args:
         held: it.
@@ -94,15 +94,13 @@ class Waiting:
         self._codec = codec
         self._reply = reply
         self._timer: asyncio.TimerHandle | None = None
-        if held.poll.woken.done():
-            self._end()
-            return
-        reply.watch(held.poll)
-        held.poll.woken.add_done_callback(self._end)
-        if held.hold is not None:
-            self._timer = asyncio.get_running_loop().call_later(held.hold, held.poll.wake)
+        if not held.poll.awake:
+            reply.watch(held.poll)
+            if held.hold is not None:
+                self._timer = asyncio.get_running_loop().call_later(held.hold, held.poll.wake)
+        held.poll.then(self._end)
 
-    def _end(self, _: object = None) -> None:
+    def _end(self) -> None:
         """There is something to answer, or no reason to wait any longer."""
         if self._timer is not None:
             self._timer.cancel()

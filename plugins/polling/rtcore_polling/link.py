@@ -20,6 +20,8 @@ from rtcore_polling.farewells import Farewells
 from rtcore_polling.framing import FRAMING, frames_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtcore.connection import Connection
     from rtcore.spi.transport import Framing
 
@@ -31,19 +33,31 @@ class Poll:
     """One request that waits; it hears of its own socket (`rtcore_http.guard.Flow`).
 
     Attributes:
-        woken: done once there is something to answer, or no reason to wait any longer.
+        awake: there is something to answer, or no reason to wait any longer.
     """
 
-    __slots__ = ("_link", "woken")
+    __slots__ = ("_link", "_then", "awake")
 
     def __init__(self, link: PollLink) -> None:
         self._link = link
-        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._then: Callable[[], None] | None = None
+        self.awake = False
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call this when it is awake: at once, or behind the turn that wakes it, all of which goes into its answer."""
+        if self.awake:
+            call()
+        else:
+            self._then = call
 
     def wake(self) -> None:
         """There is something to answer, or no reason to wait any longer."""
-        if not self.woken.done():
-            self.woken.set_result(None)
+        if self.awake:
+            return
+        self.awake = True
+        if self._then is not None:
+            asyncio.get_running_loop().call_soon(self._then)
+            self._then = None
 
     def pause(self) -> None:
         """Its answer is large. Nothing is written before the next poll anyway."""

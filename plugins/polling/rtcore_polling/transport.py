@@ -161,9 +161,11 @@ class PollingTransport:
         try:
             if request.transport is None:
                 held.poll.lost()
+            awake = asyncio.Event()
+            held.poll.then(awake.set)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(held.hold):
-                    await held.poll.woken
+                    await awake.wait()
             return held.answer()
         except asyncio.CancelledError:
             held.abandon()
