@@ -215,7 +215,7 @@ class Connection:
 
     def read_again(self, why: int) -> None:
         """One reason not to read this client is gone. Harmless if it was none."""
-        if self.unread & why:
+        if self.unread and self.unread & why:  # a flag's `&` takes 3 µs
             self.unread &= ~why
             if not self.unread and not self.ended:
                 self.link.resume_reading()

@@ -138,7 +138,7 @@ class Session(Outgoing):
 
     def read_again(self, why: int) -> None:
         """One reason not to read this client is gone. Harmless if it was none."""
-        if self.unread & why:
+        if self.unread and self.unread & why:
             self.unread &= ~why
             if self.connection is not None:
                 self.connection.read_again(why)

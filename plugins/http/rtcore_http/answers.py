@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -47,8 +48,6 @@ STATUS: Final[dict[str, int]] = {
     "too_many_attaches": 503,
 }
 
-_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
-
 #: Seconds; for a 429 or 503 that names none.
 RETRY_AFTER: Final = 1
 
@@ -86,16 +85,31 @@ class Answer(NamedTuple):
         headers = {"Content-Type": self.content_type, "Cache-Control": "no-store", **self.headers}
         return web.Response(body=self.body, status=self.status, headers=headers)
 
-    def written(self, more: Mapping[str, str]) -> bytes:
-        """Return its bytes, with a few headers more."""
+    def written(self, lines: bytes) -> bytes:
+        """Return its bytes, with these header lines more."""
         if self.headers:
-            more = {**more, **self.headers}
-        lines = "".join([f"{name}: {value}\r\n" for name, value in more.items()])
-        return (
-            f"HTTP/1.1 {self.status} {_PHRASES[self.status]}\r\nContent-Type: {self.content_type}\r\n"
-            f"Content-Length: {len(self.body)}\r\nCache-Control: no-store\r\nDate: {rfc822_formatted_time()}\r\n"
-            f"{lines}\r\n"
-        ).encode() + self.body
+            lines += lines_of(self.headers)
+        start = _start(self.status, self.content_type)
+        date = rfc822_formatted_time().encode()
+        return b"%b%d\r\nDate: %b\r\n%b\r\n%b" % (start, len(self.body), date, lines, self.body)
+
+
+def lines_of(headers: Mapping[str, str]) -> bytes:
+    r"""Return headers as they are written.
+
+    >>> lines_of({"Vary": "Origin"})
+    b'Vary: Origin\r\n'
+    """
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
+
+
+@lru_cache(256)
+def _start(status: int, content_type: str) -> bytes:
+    """Return the beginning of an answer, up to the length of its body."""
+    return (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\n"
+        "Cache-Control: no-store\r\nContent-Length: "
+    ).encode()
 
 
 def refusal(refused: Rejected) -> Answer:

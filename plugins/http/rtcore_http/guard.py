@@ -164,12 +164,12 @@ class Guarded(RequestHandler):
         if hatch is None:
             return False
         self._messages.popleft()
-        request = self._hatches.request(self, message, payload)
-        reply = self._reply = Reply(self, request, last=message.should_close)
+        request, reply = self._hatches.reply(self, message, payload)
+        self._reply = reply
         self._consumed()
         self.request_began()
         try:
-            hatch(request, payload.read_nowait(), reply)
+            hatch(request, self._hatches.body(payload), reply)
         except Exception as error:  # noqa: BLE001 - a hatch is a plugin's own code; it is logged
             reply.fail(error)
         return True

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
@@ -20,40 +20,39 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
 
 from rtcore.errors import Rejected
-from rtcore_http.answers import Answer, refusal
+from rtcore_http.answers import Answer, lines_of, refusal
 from rtcore_http.doors import dressing
 
 if TYPE_CHECKING:
-    from aiohttp.web_protocol import RequestHandler
-
-    from rtcore_http.guard import Flow
+    from rtcore_http.guard import Flow, Guarded
 
 _log = logging.getLogger("rtcore.http")
 
+#: Bytes of a body: fewer than make aiohttp pause the reading of a socket.
+SMALL: Final = 32_768
+
 Hatch = Callable[[web.Request, bytes, "Reply"], None]
-
-
-class Owner(Protocol):
-    """The connection that a request came in by."""
-
-    flow: Flow | None
-
-    def answered(self, data: bytes, *, last: bool) -> None:
-        """Write the answer to the request that is being handled; with the last one the connection ends."""
 
 
 class Reply:
     """The way back of one request. Answer it once; when the client has gone the answer goes nowhere.
 
+    Args:
+        owner: the connection.
+        request: what is answered.
+        lines: the headers that every answer to such a client has (`dressing`); `None` if that depends on the request.
+        last: the connection ends with it.
+
     Attributes:
         open: the client is there, and waits.
     """
 
-    __slots__ = ("_last", "_owner", "_request")
+    __slots__ = ("_last", "_lines", "_owner", "_request")
 
-    def __init__(self, owner: Owner, request: web.Request, *, last: bool) -> None:
-        self._owner: Owner | None = owner
+    def __init__(self, owner: Guarded, request: web.Request, *, lines: bytes | None, last: bool) -> None:
+        self._owner: Guarded | None = owner
         self._request = request
+        self._lines = lines
         self._last = last
 
     @property
@@ -70,10 +69,10 @@ class Reply:
         owner = self.lose()
         if owner is not None:
             owner.flow = None
-            more = dressing(self._request)
+            lines = self._lines if self._lines is not None else lines_of(dressing(self._request))
             if self._last:
-                more["Connection"] = "close"
-            owner.answered(answer.written(more), last=self._last)
+                lines += b"Connection: close\r\n"
+            owner.answered(answer.written(lines), last=self._last)
 
     def fail(self, error: Exception) -> None:
         """Answer with what a handler's failure is answered with."""
@@ -82,7 +81,7 @@ class Reply:
             error = Rejected("internal")
         self.answer(refusal(error))
 
-    def lose(self) -> Owner | None:
+    def lose(self) -> Guarded | None:
         """Nobody waits here from now on; return the connection, if it was there until now."""
         owner, self._owner = self._owner, None
         return owner
@@ -98,6 +97,7 @@ class Hatches:
     def __init__(self, app: web.Application) -> None:
         self._app = app
         self._hatches: dict[str, tuple[Hatch, UrlMappingMatchInfo]] = {}
+        self._lines: bytes | None = None
 
     def add(self, path: str, hatch: Hatch, route: AbstractRoute) -> None:
         """Open one."""
@@ -107,22 +107,32 @@ class Hatches:
         self._hatches[path] = (hatch, match)
 
     def find(self, message: RawRequestMessage, payload: StreamReader) -> Hatch | None:
-        """Return what takes a request, if there is such a hatch and the request is plain and all there."""
+        """Return what takes a request, if there is such a hatch and the request is plain, small and all there."""
         if message.method != "POST" or message.upgrade or message.chunked or message.compression:
             return None
         found = self._hatches.get(message.path.partition("?")[0])
         if found is None or not payload.is_eof() or message.version < (1, 1):
             return None
         headers = message.headers
-        if "Expect" in headers or "Content-Encoding" in headers:
+        if "Expect" in headers or "Content-Encoding" in headers or payload.total_bytes > SMALL:
             return None
         return found[0]
 
-    def request(
-        self, owner: RequestHandler, message: RawRequestMessage, payload: StreamReader
-    ) -> web.Request:
-        """Return the request; nothing can be written through it."""
-        nobody = cast(Any, None)  # no task handles it, and the answer is written by the hatch's `Reply`
+    @staticmethod
+    def body(payload: StreamReader) -> bytes:
+        """Return the body of such a request. To read it would resume reading, which nothing so small has paused."""
+        return b"".join(payload._buffer)  # noqa: SLF001 - see above
+
+    def reply(
+        self, owner: Guarded, message: RawRequestMessage, payload: StreamReader
+    ) -> tuple[web.Request, Reply]:
+        """Return a request, through which nothing can be written, and its way back."""
+        nobody = cast(Any, None)  # no task handles it
         request = self._app._make_request(message, payload, owner, nobody, nobody)  # noqa: SLF001
         request._match_info = self._hatches[request.path][1]  # noqa: SLF001
-        return request
+        lines = None
+        if "Origin" not in message.headers:
+            if self._lines is None:
+                self._lines = lines_of(dressing(request))  # the same for all who are no browsers
+            lines = self._lines
+        return request, Reply(owner, request, lines=lines, last=message.should_close)

@@ -7,6 +7,7 @@ Rule: the body is one frame whose first item is `["send", {session, secret, atta
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -32,6 +33,12 @@ PATH: Final = "/rt/send"
 _SIMPLE: Final = frozenset({"text/plain", "application/octet-stream"})
 
 
+@lru_cache(64)
+def _media_type(content_type: str) -> str:
+    """Return a content type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def codec_of(request: web.Request, app: App) -> Codec:
     """Return the codec of a request: `?codec=`, else the one whose media type the body has, else the default.
 
@@ -41,14 +48,14 @@ def codec_of(request: web.Request, app: App) -> Codec:
         Rejected: `unsupported_codec`.
     """
     codecs = app.registry.codecs
-    name = request.query.get("codec")
+    name = request.query.get("codec") if "?" in request.raw_path else None
     if name is not None:
         if name in codecs:
             return codecs[name]
     else:
-        content_type = request.content_type
+        content_type = _media_type(request.headers.get("Content-Type", "application/octet-stream"))
         for codec in codecs.values():
-            if codec.content_type.partition(";")[0].strip() == content_type:
+            if _media_type(codec.content_type) == content_type:
                 return codec
         if content_type in _SIMPLE and app.options.codec in codecs:
             return codecs[app.options.codec]
