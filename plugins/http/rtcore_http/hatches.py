@@ -121,7 +121,7 @@ class Hatches:
     @staticmethod
     def body(payload: StreamReader) -> bytes:
         """Return the body of such a request. To read it would resume reading, which nothing so small has paused."""
-        return b"".join(payload._buffer)  # noqa: SLF001 - see above
+        return b"".join(payload._buffer) if payload.total_bytes else b""  # noqa: SLF001 - see above
 
     def reply(
         self, owner: Guarded, message: RawRequestMessage, payload: StreamReader

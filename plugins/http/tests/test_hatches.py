@@ -16,6 +16,10 @@ from rtcore_http.routes import Route
 from rtcore.errors import Rejected
 
 
+#: Bytes of a big answer.
+BIG = 8_000
+
+
 class Mirror:
     """Answers with the body.
 
@@ -36,6 +40,7 @@ class Mirror:
     def answer(self, path: str, body: bytes) -> Answer:
         if "refuse" in path:
             return refusal(Rejected("too_many_requests", "later", retry_after=3))
+        body = b"x" * BIG if "big" in path else body
         return Answer(b"got " + body, "text/plain", headers={"X-More": "yes"})
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -252,16 +257,18 @@ async def test_who_does_not_read_is_answered_no_more_until_it_does(
     _, url = await serve(*mirror.routes())
     raw = await connect(url)
     raw.reader._transport.pause_reading()
-    body, count = b"x" * 8_000, 3_000
-    sender = asyncio.create_task(raw.send(post(body) * count))
-    answered = -1
+    count = 10_000
+    sender = asyncio.create_task(raw.send(post(b"", "/mirror?big") * count))
+    await until(lambda: bool(mirror.ways))
+    answered = 0
     while answered != len(mirror.ways):
         answered = len(mirror.ways)
         await asyncio.sleep(0.3)
-    assert answered < count / 2
+    assert answered < count / 10
+    assert set(mirror.ways) == {"hatch"}
     raw.reader._transport.resume_reading()
     for _ in range(count):
-        assert len((await answer_of(raw))[2]) == len(body) + 4
+        assert len((await answer_of(raw))[2]) == BIG + 4
     await sender
 
 
