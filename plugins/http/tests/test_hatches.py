@@ -15,7 +15,6 @@ from rtcore_http.routes import Route
 
 from rtcore.errors import Rejected
 
-
 #: Bytes of a big answer.
 BIG = 8_000
 
