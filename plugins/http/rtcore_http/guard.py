@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rtcore_http.doors import Doors
     from rtcore_http.routes import Handler
 
+#: Requests of one connection that hatches take before others have their turn.
+IN_A_ROW: Final = 16
 #: Of a connection that is gone; never too late.
 _GONE: Final = math.inf
 #: Seconds for which aiohttp does not look whether a connection is idle while a hatch's answer is waited for.
@@ -121,11 +123,15 @@ class Guarded(RequestHandler):
             return  # somebody further up does it, or the task takes the next one by itself, or nobody does
         self._turning = True
         try:
-            # Who does not read answers is answered no more before it does.
-            while self._messages and self._reply is None and not self.writing_paused:
+            for _ in range(IN_A_ROW):
+                # Who does not read answers is answered no more before it does.
+                if not self._messages or self._reply is not None or self.writing_paused:
+                    break
                 if not self._by_door() and not self._by_hatch():
                     self._by_task()
                     break
+            else:
+                self._loop.call_soon(self._turn)
         finally:
             self._turning = False
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 from rtcore_http.answers import Answer, refusal
-from rtcore_http.guard import Guarded
+from rtcore_http.guard import IN_A_ROW, Guarded
 from rtcore_http.hatches import SMALL, Reply
 from rtcore_http.routes import Route
 
@@ -179,6 +180,27 @@ async def test_what_is_pipelined_is_answered_in_its_order_whichever_way_it_goes(
     assert (await answer_of(raw))[2] == b"got 5"
     assert mirror.ways[:2] == ["hatch", "hatch"]
     assert mirror.ways[-1] == "hatch"
+
+
+async def test_one_that_asks_much_at_once_leaves_turns_to_the_others(
+    serve: Any, connect: Any, mirror: Mirror
+) -> None:
+    _, url = await serve(*mirror.routes())
+    raw = await connect(url)
+    seen: list[int] = []
+
+    async def look() -> None:
+        while True:
+            seen.append(len(mirror.ways))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    count = 20 * IN_A_ROW
+    await raw.send(post(b"x") * count)
+    for _ in range(count):
+        await answer_of(raw)
+    looking.cancel()
+    assert max(after - before for before, after in itertools.pairwise(seen)) <= IN_A_ROW
 
 
 async def test_what_comes_behind_one_that_waits_waits_for_it(
