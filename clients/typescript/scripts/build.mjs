@@ -30,6 +30,8 @@ await build({
   ...COMMON,
   // Files of their own, so that an application without them does not load them, or only when it does.
   entryPoints: [...entries, ...PARTS],
+  // Side by side, wherever their sources lie: a shorter name to import, and one folder to serve.
+  entryNames: "[name]",
   format: "esm",
   splitting: true,
   outdir: "dist/esm",
