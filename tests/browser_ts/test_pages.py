@@ -177,7 +177,7 @@ async def test_the_fallbacks_are_at_hand_when_the_network_is_bad(visit, context,
     page = await visit(leaf="page?split")
     loading = [
         asyncio.create_task(page.wait_for_event("request", lambda request, part=part: part in request.url))
-        for part in ("/sse-", "/polling-")
+        for part in ("/sse.js", "/polling.js")
     ]
     await page.evaluate("start({})")
     for request in await asyncio.gather(*loading):
@@ -197,12 +197,15 @@ async def test_the_fallbacks_are_at_hand_when_the_network_is_bad(visit, context,
 async def test_a_fallback_that_cannot_be_loaded_does_not_keep_a_client_from_coming_back(
     visit, context, network: Proxy
 ):
+    failed = []
+
     async def fail(route):
+        failed.append(route.request.url)
         await route.abort()
 
     page = await visit(leaf="page?split")
     for name in ("sse", "polling"):
-        await context.route(f"**/esm/{name}-*", fail)
+        await context.route(f"**/esm/{name}.js", fail)
     await page.evaluate("start({})")
     session = (await page.evaluate(INFO))["sessionId"]
     network.blocked = {"/rt/ws"}
@@ -213,6 +216,7 @@ async def test_a_fallback_that_cannot_be_loaded_does_not_keep_a_client_from_comi
     await page.wait_for_function("client.isConnected")
     info = await page.evaluate(INFO)
     assert (info["sessionId"], info["connectionType"]) == (session, "websocket")
+    assert len(failed) >= 2
 
 
 # -- the server ------------------------------------------------------------------------------------------------

@@ -20,11 +20,18 @@ const entries = Object.values(exports)
   .filter(Boolean)
   .map((name) => [`src/${name}.ts`, `src/${name}.tsx`].find((file) => existsSync(file)));
 
+/** What is loaded when it is needed, and what not every application has. By name, a name without a hash in it is short. */
+const PARTS = ["builder", "presets", "inflate", "page", "resume", "transports/polling", "transports/sse"].map(
+  (name) => `src/${name}.ts`,
+);
+
 rmSync("dist", { recursive: true, force: true });
 await build({
   ...COMMON,
-  // Files of their own, so that an application without them does not load them.
-  entryPoints: [...entries, "src/builder.ts", "src/presets.ts"],
+  // Files of their own, so that an application without them does not load them, or only when it does.
+  entryPoints: [...entries, ...PARTS],
+  // Side by side, wherever their sources lie: a shorter name to import, and one folder to serve.
+  entryNames: "[name]",
   format: "esm",
   splitting: true,
   outdir: "dist/esm",

@@ -77,6 +77,7 @@ export async function sizes() {
     ["all of `@rtcore/client`", await atOnce('export * from "@rtcore/client";')],
     ["SSE, once the first connection stands", later("sse")],
     ["long polling, once the first connection stands", later("polling")],
+    ["what a page hears of itself and of the network, beside the first connection", later("page")],
     ["decompression, once it was agreed on", later("inflate")],
     ["with `resume`", later("resume")],
     ["`@rtcore/client/react`", await beside('export * from "@rtcore/client/react";')],

@@ -17,9 +17,9 @@ const WINDOW = 100;
 
 /** When to acknowledge on the present link. */
 export class Acks {
-  private _every = WINDOW >> 2;
-  private _acked = 0;
-  private _bytes = 0;
+  declare private _every: number;
+  declare private _acked: number;
+  declare private _bytes: number;
   private _timer: Timer;
 
   constructor(private readonly _session: Session) {}

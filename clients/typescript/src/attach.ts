@@ -144,7 +144,7 @@ export class Attacher {
     const [first, ...rest] = (isText ? JSON_CODEC : link.codec).decode(frame);
     const { name, fields } = first instanceof Control ? first : { name: "", fields: {} };
     if (name === "close" || name === "error") throw LinkLost.byServer(fields);
-    if (name !== "welcome") throw new LinkLost("the first item must be a welcome", "bad_control");
+    if (name !== "welcome") throw new LinkLost("the first item is no welcome", "bad_control");
     const old = this._take(link, parseWelcome(fields));
     this.forget = false;
     this._adopt(link, old);

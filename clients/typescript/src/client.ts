@@ -5,13 +5,13 @@ import { NotConnected } from "./errors.js";
 import { type ClientEvents, Events } from "./events.js";
 import type { ConnectionInfo } from "./info.js";
 import { type ClientOptions, type ConnectionType, type Settings, settle } from "./options.js";
-import { ANSWERED, CONFIRMED, DEPARTED, Outgoing } from "./outgoing.js";
-import { listen, pageStore } from "./page.js";
+import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, type OutgoingOptions } from "./outgoing.js";
 import { ConnectionQualityDetector } from "./quality.js";
 import type { Keeper } from "./resume.js";
 import { type Joined, type JoinOptions, Rooms } from "./rooms.js";
 import { dispatch } from "./sender.js";
 import { Session } from "./session.js";
+import { pageStore } from "./store.js";
 import { MessageStream } from "./stream.js";
 import { Subscriptions } from "./subscriptions.js";
 import { atMost } from "./timers.js";
@@ -282,10 +282,13 @@ export class RealtimeClient<M extends object = AnyMessages> {
     } catch {
       // Its code cannot be had: the session is this page's alone.
     }
-    if (this._connector.state !== "closed") this._deaf = listen(this._session, this._connector, keeper);
+    // What a page hears is advice: nothing waits for the code that listens.
+    import("./page.js").then(({ listen }) => {
+      if (this._connector.state !== "closed") this._deaf = listen(this._session, this._connector, keeper);
+    }, this._deaf);
   }
 
-  private _ask(type: string, payload: unknown, options: RequestOptions = {}): Promise<unknown> {
+  private _ask(type: string, payload: unknown, options: OutgoingOptions & RequestOptions = {}): Promise<unknown> {
     const { timeout = this._settings.timing.request, signal } = options;
     return this._say(type, payload, options, ANSWERED, timeout, this._session.requests.nextId(), signal);
   }
@@ -293,20 +296,18 @@ export class RealtimeClient<M extends object = AnyMessages> {
   private _say(
     type: string,
     payload: unknown,
-    options: SendOptions,
+    options: OutgoingOptions,
     stage: number,
     timeout: number,
     id?: string,
     signal?: AbortSignal,
   ): Promise<unknown> {
-    const message = new Outgoing(type, payload, { ...options, id }, options.idempotent);
+    const message = new Outgoing(type, payload, { ...options, id });
     return dispatch(this._session, this._connector, message, stage, timeout, signal);
   }
 
   private _deliver(message: Message): void {
-    this._rooms.saw(message);
-    // `room:skip` is a place in the history that is not for us.
-    if (message.type !== "room:skip") this._subscriptions.deliver(message.type, message, this._events.failed);
+    if (this._rooms.saw(message)) this._subscriptions.deliver(message.type, message, this._events.failed);
   }
 
   private _endStreams(): void {

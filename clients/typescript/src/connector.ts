@@ -19,9 +19,9 @@ import { NetworkError, NotConnected, RealtimeError, type Refused, Suspended } fr
 import type { Events } from "./events.js";
 import type { ConnectionInfo, State } from "./info.js";
 import type { ConnectionType, Settings } from "./options.js";
-import { pageStore } from "./page.js";
 import type { ConnectionQualityDetector } from "./quality.js";
 import type { Session } from "./session.js";
+import { pageStore } from "./store.js";
 import { later, type Timer } from "./timers.js";
 import { asLost, type Link, LinkLost } from "./transports/link.js";
 import { prefetch } from "./transports/make.js";

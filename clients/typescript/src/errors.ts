@@ -15,9 +15,7 @@
  */
 
 import { afterClose, type Next } from "./wire/codes.js";
-import type { Message } from "./wire/message.js";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { asMap, type Fields, type Message } from "./wire/message.js";
 
 /** Further facts of an error. */
 export interface ErrorFacts {
@@ -136,11 +134,6 @@ export class CallbackError extends RealtimeError {
 /** Return the error of an option or argument that cannot be. */
 export function unexpected(name: string, expected: unknown, given: unknown): TypeError {
   return new TypeError(`${name}: expected ${expected}, given ${given}`);
-}
-
-/** Return the map that a value is; an empty one if it is none. */
-export function asMap(value: unknown): Fields {
-  return typeof value === "object" && value && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 /** Return the text that a value is; `undefined` if it is none. */

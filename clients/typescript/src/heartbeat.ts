@@ -24,11 +24,11 @@ export class Heartbeat {
   private _number = 0;
   /** When the last ping went out that may still be answered. */
   private _at: number | undefined;
-  private _misses = 0;
+  declare private _misses: number;
   private _timer: Timer;
   private _quality: Quality | undefined;
-  private _interval = 0;
-  private _timeout = 0;
+  declare private _interval: number;
+  declare private _timeout: number;
 
   constructor(
     private readonly _session: Session,

@@ -23,19 +23,19 @@ import type { ClientLine } from "./wire/line.js";
 
 /** Bytes handed to a link at once. */
 const SLICE = 16 * 1024;
-/** Messages per second, where the server names no limit. */
+/** Bytes, messages, and messages per second, where nobody names a limit. */
 const UNLIMITED = 1e9;
 
 /** What is on its way to the server. */
 export class Outbox {
   readonly queue: PriorityMessageQueue<Outgoing>;
-  private readonly _crowd = new PriorityMessageQueue<Outgoing>(Number.POSITIVE_INFINITY);
+  private readonly _crowd = new PriorityMessageQueue<Outgoing>(UNLIMITED);
   /** Messages, ever. */
   sent = 0;
   confirmed = 0;
   private _link: Link | undefined;
-  private _batch = 1;
-  private _maxSize = Number.POSITIVE_INFINITY;
+  declare private _batch: number;
+  private _maxSize = UNLIMITED;
   private _pace = new Pace(UNLIMITED, UNLIMITED);
   private _soon = false;
   private _later: Timer;
@@ -73,6 +73,8 @@ export class Outbox {
    * @throws QueueFull: there is no link, and nothing that waits is less urgent.
    */
   submit(message: Outgoing): void {
+    // It is asked for by a welcome, which ends with a flush.
+    if (message.options.first) return this.queue.prepend(message);
     // Who comes later does not overtake who waits already.
     if (this._crowd.length && message.priority !== "critical") return this._crowd.enqueue(message);
     try {
@@ -178,9 +180,11 @@ export class Outbox {
     const untold: Outgoing[] = [];
     // A confirmed request whose reply will never come is as unknown as what was never confirmed.
     for (const message of new Set([...unknown, ...this._requests])) {
+      // What was to go first in it has lost its sense.
+      if (message.options.first) this.withdraw(message, new UnknownOutcome([message]));
       // Not sent yet, or answered, which says more than a confirmation.
       if (message.stage === QUEUED || message.stage === ANSWERED) continue;
-      if (!message.idempotent || message.failure) {
+      if (!message.options.idempotent || message.failure) {
         if (!message.fail(new UnknownOutcome([message]))) untold.push(message);
         continue;
       }

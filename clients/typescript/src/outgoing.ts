@@ -13,6 +13,14 @@ export const CONFIRMED = 2;
 /** The reply is there. */
 export const ANSWERED = 3;
 
+/** What a message is, and what may become of it. */
+export interface OutgoingOptions extends MessageFields {
+  /** It may run twice: it is sent again when its outcome is unknown. */
+  idempotent?: boolean | undefined;
+  /** It leaves before everything that waits, in this session or not at all. */
+  first?: boolean | undefined;
+}
+
 /** A message with a fate. */
 export class Outgoing extends Message {
   /** Bytes of its wire form. */
@@ -24,14 +32,12 @@ export class Outgoing extends Message {
   private _codec: Codec | undefined;
   private _data: Data = "";
 
-  /** @param idempotent it may run twice: it is sent again when its outcome is unknown. */
   constructor(
     type: string,
     payload: unknown,
-    fields: MessageFields,
-    readonly idempotent = false,
+    readonly options: OutgoingOptions,
   ) {
-    super(type, payload, fields);
+    super(type, payload, options);
   }
 
   /**

@@ -5,9 +5,9 @@
  */
 
 import type { Connector } from "./connector.js";
+import { LinkLost } from "./core.js";
 import type { Keeper } from "./resume.js";
 import type { Session } from "./session.js";
-import { LinkLost } from "./transports/link.js";
 
 /**
  * Listen; return how to end that.
@@ -49,14 +49,4 @@ export function listen(session: Session, connector: Connector, keeper: Keeper | 
   };
   each("addEventListener");
   return () => each("removeEventListener");
-}
-
-/** Return a store of the page's; `null` where there is none, or it may not be used. */
-export function pageStore(name: "localStorage" | "sessionStorage"): Storage | null {
-  try {
-    // Some servers' runtimes have one, too, which all their clients would share.
-    return globalThis.document ? globalThis[name] : null;
-  } catch {
-    return null;
-  }
 }

@@ -46,12 +46,18 @@ export class PriorityMessageQueue<M extends { readonly priority?: Priority } = {
     let victim: M | undefined;
     if (this.length >= this.maxSize) {
       const least = this._lanes.findLastIndex((held) => held.length);
-      if (least <= urgency) throw new QueueFull(`${this.maxSize} messages wait, none of them less urgent`);
+      if (least <= urgency) throw new QueueFull(`${this.maxSize} messages wait, none less urgent`);
       victim = this._take(least);
     }
     lane.push(message);
     this.length++;
     if (victim) this._dropped(victim);
+  }
+
+  /** Let a message wait before all others, whether there is room for it or not. */
+  prepend(message: M): void {
+    this._lanes[0]?.unshift(message);
+    this.length++;
   }
 
   /** Take the next message; `undefined` if there is none. */

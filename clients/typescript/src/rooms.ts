@@ -1,13 +1,14 @@
 /**
  * The rooms that the client is in, so that a new session finds its way back into them.
  *
- * A room that keeps history is rejoined from the last message that was seen, so that what was published meanwhile comes
- * after all; where the room no longer has it, a `gap` says so.
+ * A room that keeps history is rejoined from where everything had come, so that what is missing since then comes after
+ * all, and nothing twice; where the room no longer has it, a `gap` says so.
  */
 
-import { asMap, RequestError } from "./errors.js";
+import { add, holds, type Ranges } from "./cursor.js";
+import { RequestError } from "./errors.js";
 import type { Events } from "./events.js";
-import type { MessageFields, Priority } from "./wire/message.js";
+import { asMap, type Message } from "./wire/message.js";
 
 /** What the server says of a room that was joined. */
 export interface Joined {
@@ -28,22 +29,32 @@ export interface JoinOptions {
   name?: string | undefined;
 }
 
-/** What a room is joined with again: the place in its history that was reached, where it has one, and our name there. */
-interface Membership {
-  since?: { offset: number; epoch: string };
-  name?: string;
+/** Messages of a history that is too short for us: all that it has. */
+const ALL = 1_000_000;
+
+/** A room. */
+interface Room {
+  /** We are in it, the server has said. Its first messages may come before that; one that refuses us is kept, and harmless. */
+  joined?: boolean;
+  /** Our name there. */
+  name?: string | undefined;
+  /** Of its history, if it has one: the life, and what has come of it. */
+  epoch?: string;
+  came: Ranges;
+  /** What had come when we last asked to be let in again: it may be sent again, and is not taken twice. */
+  had: Ranges;
 }
 
 /** How rooms ask. */
 type Ask = (
   type: string,
   payload: unknown,
-  options: { idempotent?: boolean; priority?: Priority; timeout?: number },
+  options: { idempotent?: boolean; first?: boolean; timeout?: number },
 ) => Promise<unknown>;
 
 /** The rooms, by name. */
 export class Rooms {
-  private readonly _joined = new Map<string, Membership>();
+  private readonly _rooms = new Map<string, Room>();
 
   constructor(
     private readonly _ask: Ask,
@@ -52,26 +63,30 @@ export class Rooms {
 
   /** The rooms that the client is in. */
   get names(): string[] {
-    return [...this._joined.keys()];
+    return [...this._rooms.keys()].filter((room) => this._at(room).joined);
   }
 
   /** Join; return what the server says. */
   async join(room: string, { history, name }: JoinOptions): Promise<Joined> {
+    const here = this._at(room);
+    // What is asked for comes, also what we had.
+    if (history) here.had = [];
     const answer = asMap(await this._ask("room:join", { room, history, name }, { idempotent: true }));
-    this.restore([room], name);
-    this.saw({ ...answer, room });
+    if (!here.joined) stand(here, answer);
+    here.joined = true;
+    if (name) here.name = name;
     return answer as unknown as Joined;
   }
 
   /** Leave; return whether the client was in the room. */
   async leave(room: string): Promise<boolean> {
-    this._joined.delete(room);
+    this._rooms.delete(room);
     return asMap(await this._ask("room:leave", { room }, { idempotent: true })).left === true;
   }
 
-  /** The session that goes on is in these rooms, under this name or the one that it had. */
-  restore(rooms: readonly string[], name?: string): void {
-    for (const room of rooms) this._joined.set(room, { ...this._joined.get(room), ...(name && { name }) });
+  /** The session that goes on is in these rooms. */
+  restore(rooms: readonly string[]): void {
+    for (const room of rooms) this._at(room).joined = true;
   }
 
   /**
@@ -79,32 +94,56 @@ export class Rooms {
    * was sent to a room while there was no link finds its sender a member.
    */
   rejoin(): void {
-    for (const [room, membership] of this._joined) void this._rejoin(room, membership);
+    for (const room of this.names) void this._rejoin(room, this._at(room));
   }
 
-  private async _rejoin(room: string, membership: Membership): Promise<void> {
+  /** A message came. Say whether it is for the application: neither a place that is not for us nor one that we had. */
+  saw({ type, room = "", offset, epoch, covers = [] }: Message): boolean {
+    const here = this._rooms.get(room);
+    if (here && offset !== undefined && epoch) {
+      for (const [first, last] of [[offset, offset] as const, ...covers]) take(here, epoch, first, last);
+      if (holds(here.had, offset)) return false;
+    }
+    return type !== "room:skip";
+  }
+
+  private async _rejoin(room: string, here: Room): Promise<void> {
+    const { name, epoch, came } = here;
+    const since = epoch && { offset: came[0]?.[1], epoch };
+    here.had = came;
     try {
-      const { since } = membership;
-      const options = { priority: "critical", timeout: Number.POSITIVE_INFINITY } as const;
-      const answer = asMap(await this._ask("room:join", { room, ...membership }, options));
+      // `history` is for when the place is no longer there.
+      const payload = { room, name, since, history: since && ALL };
+      const answer = asMap(await this._ask("room:join", payload, { first: true, timeout: Number.POSITIVE_INFINITY }));
       if (answer.missed) this._events.emit("gap", { reason: "history", n: 0, room });
-      if (!since) this.saw({ ...answer, room });
+      if (answer.missed || !since) stand(here, answer);
     } catch (error) {
       // The session is gone again, or the client: that says nothing of the room.
       if (!(error instanceof RequestError)) return;
-      if (!error.retry) this._joined.delete(room);
+      if (!error.retry) here.joined = false;
       this._events.emit("error", error);
     }
   }
 
-  /**
-   * A message came; if it was published to a room of ours with history, that is how far we are. So is the newest message
-   * that the answer to a join names: what was asked for has come before it.
-   */
-  saw({ room = "", offset, epoch }: Pick<MessageFields, "room" | "offset" | "epoch">): void {
-    const membership = this._joined.get(room);
-    if (!membership || offset === undefined || !epoch) return;
-    const { since } = membership;
-    if (since?.epoch !== epoch || since.offset < offset) membership.since = { offset, epoch };
+  private _at(room: string): Room {
+    const here = this._rooms.get(room) ?? { came: [], had: [] };
+    this._rooms.set(room, here);
+    return here;
   }
+}
+
+/** The answer to a join says where the history stands: what was before it is not missing to us. */
+function stand(here: Room, { offset, epoch }: Partial<Joined>): void {
+  if (offset !== undefined && epoch) take(here, epoch, 0, offset);
+}
+
+/** These offsets have come, or were stood for. */
+function take(here: Room, epoch: string, first: number, last: number): void {
+  if (here.epoch !== epoch) {
+    // The life of a history begins at 1, and we were there; unless it is the first that we hear of.
+    here.came = here.epoch ? [[0, 0]] : [];
+    here.had = [];
+    here.epoch = epoch;
+  }
+  here.came = add(here.came, first, last);
 }

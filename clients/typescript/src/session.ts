@@ -8,7 +8,7 @@
  */
 
 import { Acks } from "./acks.js";
-import { asMap, RequestError, text } from "./errors.js";
+import { RequestError, text } from "./errors.js";
 import type { Events, Gap } from "./events.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { Settings } from "./options.js";
@@ -20,7 +20,7 @@ import { asLost, type Link, LinkLost } from "./transports/link.js";
 import type { Codec, Data } from "./wire/format.js";
 import type { Welcome } from "./wire/hello.js";
 import { ClientLine } from "./wire/line.js";
-import { Control, type Item, type Message, Undecodable } from "./wire/message.js";
+import { asMap, Control, type Item, type Message, Undecodable } from "./wire/message.js";
 
 /** Bytes of a frame, if the server does not say. */
 const MAX_SIZE = 1024 * 1024;

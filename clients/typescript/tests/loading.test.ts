@@ -20,7 +20,8 @@ beforeEach(() => {
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.close();
   for (const name of ["sse", "polling"]) vi.doUnmock(`../src/transports/${name}.js`);
-  vi.doUnmock("../src/resume.js");
+  for (const name of ["page", "resume"]) vi.doUnmock(`../src/${name}.js`);
+  vi.unstubAllGlobals();
 });
 
 /** A client whose modules are loaded anew. */
@@ -99,13 +100,48 @@ describe("resume", () => {
     await client.close();
     await refused;
     for (let n = 0; n < 20; n++) await turn();
-    vi.unstubAllGlobals();
     expect([added, http.asked]).toEqual([[], []]);
   });
 });
 
+describe("what a page hears of itself", () => {
+  /** A client that is welcomed, in a page whose listeners are counted. */
+  async function welcomed() {
+    const added: string[] = [];
+    vi.stubGlobal("addEventListener", (name: string) => added.push(name));
+    const client = await make({ connectionType: "polling", fallbackTypes: [] });
+    const connecting = client.connect();
+    const poll = await http.next("poll");
+    poll.answer([welcomeTo(poll)]);
+    await connecting;
+    return { client, added };
+  }
+
+  it("is listened to when the code is there, and no connection waits for that", async () => {
+    let come = () => {};
+    const there = new Promise<void>((done) => {
+      come = done;
+    });
+    vi.doMock("../src/page.js", async (original) => {
+      await there;
+      return original();
+    });
+    const { added } = await welcomed();
+    expect(added).toEqual([]);
+    come();
+    await until(() => added.includes("online") && added.includes("pagehide"));
+  });
+
+  it("is missed where the code cannot be had, and nothing else", async () => {
+    vi.doMock("../src/page.js", unavailable);
+    const { client, added } = await welcomed();
+    for (let n = 0; n < 20; n++) await turn();
+    expect([client.isConnected, added]).toEqual([true, []]);
+  });
+});
+
 it("a WebSocket needs nothing more", async () => {
-  for (const name of ["sse", "polling"]) vi.doMock(`../src/transports/${name}.js`, unavailable);
+  for (const name of ["transports/sse", "transports/polling", "page"]) vi.doMock(`../src/${name}.js`, unavailable);
   const sockets: FakeSocket[] = [];
   const webSocket = class extends FakeSocket {
     constructor(url: string) {

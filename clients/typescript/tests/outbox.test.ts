@@ -6,12 +6,12 @@ import { Events } from "../src/events.js";
 import { QueueFull, type RealtimeError, RequestError, UnknownOutcome } from "../src/index.js";
 import type { ClientOptions } from "../src/options.js";
 import { Outbox } from "../src/outbox.js";
-import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, QUEUED } from "../src/outgoing.js";
+import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, type OutgoingOptions, QUEUED } from "../src/outgoing.js";
 import { Requests } from "../src/requests.js";
 import { JSON_CODEC } from "../src/wire/format.js";
 import type { Welcome } from "../src/wire/hello.js";
 import { ClientLine } from "../src/wire/line.js";
-import { Message, type MessageFields, type Priority } from "../src/wire/message.js";
+import { Message, type Priority } from "../src/wire/message.js";
 import { FakeLink, settings, welcome } from "./support/link.js";
 
 let line: ClientLine<Outgoing>;
@@ -53,8 +53,8 @@ function attach(fields: Partial<Welcome> = {}, again: Outgoing[] = []): void {
   outbox.flush();
 }
 
-function say(payload: unknown, fields: MessageFields & { idempotent?: boolean } = {}): Outgoing {
-  const message = new Outgoing("n", payload, fields, fields.idempotent);
+function say(payload: unknown, fields: OutgoingOptions = {}): Outgoing {
+  const message = new Outgoing("n", payload, fields);
   if (fields.id !== undefined) requests.add(message);
   outbox.form(message, link.codec);
   outbox.submit(message);
@@ -451,6 +451,44 @@ describe("a session that is gone", () => {
     lose();
     expect([await told, errors]).toEqual([new Error("enough"), []]);
     expect(outbox.queue.length).toBe(0);
+  });
+});
+
+describe("what is to go first", () => {
+  it("leaves before everything that waits, though there is no room for it", () => {
+    make({ limits: { queue: 2 } });
+    say("urgent", { priority: "critical" });
+    say("queued", { priority: "critical" });
+    say("joins", { id: "r1", first: true });
+    attach();
+    expect(link.payloads).toEqual(["joins", "urgent", "queued"]);
+    expect(errors).toEqual([]);
+  });
+
+  it.each([true, false])("in a session that is gone has lost its sense, had it left: %s", async (left) => {
+    make();
+    attach();
+    link.busy = !left;
+    const told = fate(say("joins", { id: "r1", first: true }).wait(ANSWERED));
+    outbox.flush();
+    outbox.end();
+    outbox.beginAnew(line.window.reset());
+    expect(await told).toBeInstanceOf(UnknownOutcome);
+    link = new FakeLink();
+    attach();
+    expect([link.payloads, errors]).toEqual([[], []]);
+  });
+
+  it("waits on, when the session does", () => {
+    make();
+    attach();
+    link.busy = true;
+    say("joins", { id: "r1", first: true });
+    say("queued");
+    outbox.end();
+    link = new FakeLink();
+    attach({ resumed: true });
+    expect(link.payloads).toEqual(["joins", "queued"]);
   });
 });
 

@@ -64,7 +64,7 @@ describe("PriorityMessageQueue", () => {
   it("when full, refuses what nothing is less urgent than, and stays as it is", () => {
     const queue = filled(new PriorityMessageQueue<Named>(2), "n1", "h1");
     expect(() => filled(queue, "n2")).toThrow(QueueFull);
-    expect(() => filled(queue, "l1")).toThrow("2 messages wait, none of them less urgent");
+    expect(() => filled(queue, "l1")).toThrow("2 messages wait, none less urgent");
     expect([queue.length, held(queue)]).toEqual([2, "h1 n1"]);
   });
 
@@ -74,6 +74,16 @@ describe("PriorityMessageQueue", () => {
       new TypeError("priority: expected critical,high,normal,low, given urgent"),
     );
     expect(queue.length).toBe(0);
+  });
+
+  it("lets one wait before all others, even when it is full, and in the way of none", () => {
+    const dropped: string[] = [];
+    const queue = new PriorityMessageQueue<Named>(2, ({ name }) => dropped.push(name));
+    filled(queue, "c1", "n1").prepend({ name: "first" });
+    expect([queue.length, held(queue), dropped]).toEqual([3, "first c1 n1", []]);
+    filled(queue, "c2");
+    expect(dropped).toEqual(["n1"]);
+    expect(drained(queue)).toBe("first c1 c2");
   });
 
   it("lets one be taken out of its turn, once", () => {

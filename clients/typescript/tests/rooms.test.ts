@@ -1,12 +1,16 @@
 /** Rooms by themselves: what is asked, and how a new session finds its way back. */
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { Deferred } from "../src/deferred.js";
 import { Events } from "../src/events.js";
-import { type Gap, NotConnected, type RealtimeError, RequestError, UnknownOutcome } from "../src/index.js";
+import { type Gap, Message, NotConnected, type RealtimeError, RequestError, UnknownOutcome } from "../src/index.js";
 import { Rooms } from "../src/rooms.js";
+import type { MessageFields } from "../src/wire/message.js";
 
-let asked: [string, unknown, { idempotent?: boolean; priority?: string; timeout?: number }][];
-let answers: ((payload: { room: string }) => unknown)[];
+type Payload = { room: string; since?: { offset: number; epoch: string } };
+
+let asked: [string, Payload, { idempotent?: boolean; first?: boolean; timeout?: number }][];
+let answers: ((payload: Payload) => unknown)[];
 let rooms: Rooms;
 let gaps: Gap[];
 let errors: RealtimeError[];
@@ -20,9 +24,9 @@ beforeEach(() => {
   events.on("gap", (gap) => gaps.push(gap));
   events.on("error", (error) => errors.push(error));
   rooms = new Rooms(async (type, payload, options) => {
-    asked.push([type, payload, options]);
+    asked.push([type, payload as Payload, options]);
     const answer = answers.shift();
-    return answer ? answer(payload as { room: string }) : { room: (payload as { room: string }).room, members: 1 };
+    return answer ? answer(payload as Payload) : { room: (payload as Payload).room, members: 1 };
   }, events);
 });
 
@@ -30,7 +34,16 @@ const turn = () => new Promise<void>((done) => setImmediate(done));
 const refuse = (error: Error) => () => {
   throw error;
 };
-const rejoined = () => asked.filter(([, , { priority }]) => priority === "critical").map(([, payload]) => payload);
+const rejoined = () => asked.filter(([, , { first }]) => first).map(([, payload]) => payload);
+/** Messages of a room come; return whether each is for the application. */
+const saw = (
+  room: string,
+  offsets: number[],
+  { type = "chat", epoch = "e1", ...fields }: MessageFields & { type?: string } = {},
+) => offsets.map((offset) => rooms.saw(new Message(type, null, { room, offset, epoch, ...fields })));
+const stands =
+  (offset: number, epoch = "e1") =>
+  () => ({ offset, epoch });
 
 describe("a room", () => {
   it("is joined, and the server's answer returned", async () => {
@@ -50,6 +63,35 @@ describe("a room", () => {
     answers.push(refuse(new RequestError("room_full")));
     await expect(rooms.join("lobby", {})).rejects.toMatchObject({ code: "room_full" });
     expect(rooms.names).toEqual([]);
+  });
+
+  it("that was asked for twice at once is joined by the second answer, whatever the first was", async () => {
+    answers.push(refuse(new RequestError("rate_limited")));
+    const first = rooms.join("lobby", {});
+    const second = rooms.join("lobby", {});
+    await expect(first).rejects.toMatchObject({ code: "rate_limited" });
+    await second;
+    expect(rooms.names).toEqual(["lobby"]);
+  });
+
+  it("that was left is not entered by an answer that comes late, and one that was entered again is not left by it", async () => {
+    const late = [new Deferred<unknown>(), new Deferred<unknown>()] as const;
+    answers.push(
+      () => late[0].promise,
+      () => ({ left: true }),
+      () => late[1].promise,
+    );
+    const first = rooms.join("lobby", {});
+    await rooms.leave("lobby");
+    late[0].resolve({ room: "lobby", members: 1 });
+    await first;
+    expect(rooms.names).toEqual([]);
+    const second = rooms.join("lobby", {});
+    await rooms.leave("lobby");
+    await rooms.join("lobby", {});
+    late[1].reject(new RequestError("room_full"));
+    await expect(second).rejects.toMatchObject({ code: "room_full" });
+    expect(rooms.names).toEqual(["lobby"]);
   });
 
   it("is left, whether the server knows of it or not", async () => {
@@ -74,33 +116,126 @@ describe("a new session", () => {
     expect(asked.slice(2)).toEqual(
       ["a", "b"].map((room) => [
         "room:join",
-        { room, since: undefined },
-        { priority: "critical", timeout: Number.POSITIVE_INFINITY },
+        { room, name: undefined, since: undefined, history: undefined },
+        { first: true, timeout: Number.POSITIVE_INFINITY },
       ]),
     );
   });
 
-  it("goes on from the last message that was seen, where a room keeps history", async () => {
-    answers.push(({ room }) => ({ room, members: 1, offset: 4, epoch: "e1" }));
+  it("goes on from the first hole, where a room keeps history, and takes nothing twice", async () => {
+    answers.push(stands(3));
     await rooms.join("kept", {});
     await rooms.join("plain", {});
-    rooms.saw({ room: "kept", offset: 6, epoch: "e1" });
-    rooms.saw({ room: "kept", offset: 5, epoch: "e1" });
-    rooms.saw({ room: "plain" });
-    rooms.saw({ room: "elsewhere", offset: 1, epoch: "e" });
+    expect(saw("kept", [4, 5, 8, 9, 12])).toEqual([true, true, true, true, true]);
+    expect(rooms.saw(new Message("chat", null, { room: "plain" }))).toBe(true);
+    expect(saw("elsewhere", [1, 1])).toEqual([true, true]);
+    answers.push(stands(13));
     rooms.rejoin();
     expect(rejoined()).toEqual([
-      { room: "kept", since: { offset: 6, epoch: "e1" } },
-      { room: "plain", since: undefined },
+      { room: "kept", since: { offset: 5, epoch: "e1" }, history: 1_000_000 },
+      { room: "plain" },
     ]);
+    expect(saw("kept", [6, 7, 8, 9, 10, 11, 12, 13])).toEqual([true, true, false, false, true, true, false, true]);
+    await turn();
+    rooms.rejoin();
+    expect(rejoined()[2]?.since).toEqual({ offset: 13, epoch: "e1" });
+    expect(gaps).toEqual([]);
   });
 
-  it("follows a history that has begun anew", async () => {
+  it("asks again from the same place when the session is gone before the answer, and takes nothing twice", async () => {
+    answers.push(stands(0));
     await rooms.join("kept", {});
-    rooms.saw({ room: "kept", offset: 600, epoch: "e1" });
-    rooms.saw({ room: "kept", offset: 2, epoch: "e2" });
+    saw("kept", [1, 4]);
+    answers.push(refuse(new UnknownOutcome([])));
     rooms.rejoin();
-    expect(rejoined()).toEqual([{ room: "kept", since: { offset: 2, epoch: "e2" } }]);
+    expect(saw("kept", [2, 4, 5])).toEqual([true, false, true]);
+    await turn();
+    rooms.rejoin();
+    expect(rejoined().map(({ since }) => since?.offset)).toEqual([1, 2]);
+    expect(saw("kept", [3, 4, 5, 6])).toEqual([true, false, false, true]);
+  });
+
+  it("counts what stands for others, and what is not for us", async () => {
+    answers.push(stands(0));
+    await rooms.join("kept", {});
+    expect(
+      saw("kept", [4], {
+        covers: [
+          [1, 1],
+          [3, 3],
+          [9, 7],
+        ],
+      }),
+    ).toEqual([true]);
+    expect(saw("kept", [2])).toEqual([true]);
+    expect(saw("kept", [5], { type: "room:skip" })).toEqual([false]);
+    expect(saw("kept", [6])).toEqual([true]);
+    rooms.rejoin();
+    expect(rejoined()[0]?.since).toEqual({ offset: 6, epoch: "e1" });
+  });
+
+  it("counts what comes before the answer to a join, and in the same turn as that", async () => {
+    answers.push(() => {
+      saw("kept", [4, 5]);
+      queueMicrotask(() => saw("kept", [6, 8]));
+      return { offset: 5, epoch: "e1" };
+    });
+    await rooms.join("kept", { history: 2 });
+    rooms.rejoin();
+    expect(rejoined()[0]?.since).toEqual({ offset: 6, epoch: "e1" });
+  });
+
+  it("does not take a message that overtakes others, right after a join, for all of them", async () => {
+    answers.push(() => {
+      queueMicrotask(() => saw("kept", [8]));
+      return { offset: 5, epoch: "e1" };
+    });
+    await rooms.join("kept", {});
+    rooms.rejoin();
+    expect(rejoined()[0]?.since).toEqual({ offset: 5, epoch: "e1" });
+  });
+
+  it("follows a history that has begun anew from its beginning", async () => {
+    answers.push(stands(600));
+    await rooms.join("kept", {});
+    saw("kept", [601]);
+    rooms.rejoin();
+    await turn();
+    expect(saw("kept", [2], { epoch: "e2" })).toEqual([true]);
+    rooms.rejoin();
+    expect(rejoined()[1]?.since).toEqual({ offset: 0, epoch: "e2" });
+    expect(saw("kept", [1, 2], { epoch: "e2" })).toEqual([true, false]);
+  });
+
+  it("takes what a room is asked for by hand, also what it had", async () => {
+    answers.push(stands(0));
+    await rooms.join("kept", {});
+    saw("kept", [1, 2]);
+    rooms.rejoin();
+    void rooms.join("kept", { history: 2 });
+    expect(saw("kept", [1, 2])).toEqual([true, true]);
+  });
+
+  it("is in no room that it was on its way into, and whose join failed", async () => {
+    answers.push(() => {
+      saw("kept", [4]);
+      throw new RequestError("room_full");
+    });
+    await expect(rooms.join("kept", {})).rejects.toMatchObject({ code: "room_full" });
+    rooms.rejoin();
+    expect(rejoined()).toEqual([]);
+  });
+
+  it("has holes still when it was let in again: some of what it asked for may be overtaken by the answer", async () => {
+    answers.push(stands(0));
+    await rooms.join("kept", {});
+    saw("kept", [1, 3]);
+    answers.push(stands(4));
+    rooms.rejoin();
+    saw("kept", [4]);
+    await turn();
+    rooms.rejoin();
+    expect(rejoined()[1]?.since).toEqual({ offset: 1, epoch: "e1" });
   });
 
   it("tells of a gap where the history no longer has what was missed", async () => {
@@ -111,6 +246,18 @@ describe("a new session", () => {
     expect(gaps).toEqual([{ reason: "history", n: 0, room: "kept" }]);
   });
 
+  it("goes on from where the history stands, after such a gap", async () => {
+    answers.push(stands(0));
+    await rooms.join("kept", {});
+    saw("kept", [1, 5, 6]);
+    answers.push(() => ({ offset: 90, epoch: "e1", missed: true }));
+    rooms.rejoin();
+    await turn();
+    expect(gaps.length).toBe(1);
+    rooms.rejoin();
+    expect(rejoined()[1]?.since).toEqual({ offset: 90, epoch: "e1" });
+  });
+
   it("forgets a room that refuses it for good, and keeps one that may take it later", async () => {
     await rooms.join("gone", {});
     await rooms.join("full", {});
@@ -119,6 +266,18 @@ describe("a new session", () => {
     await turn();
     expect(rooms.names).toEqual(["full"]);
     expect(errors.map(({ code }) => code)).toEqual(["forbidden", "room_full"]);
+  });
+
+  it("does not forget a room that was joined by hand meanwhile, when the first answer refuses it", async () => {
+    await rooms.join("a", {});
+    const late = new Deferred<unknown>();
+    answers.push(() => late.promise);
+    rooms.rejoin();
+    await rooms.leave("a");
+    await rooms.join("a", {});
+    late.reject(new RequestError("forbidden"));
+    await turn();
+    expect([rooms.names, errors.map(({ code }) => code)]).toEqual([["a"], ["forbidden"]]);
   });
 
   it("does not forget a room because the session was lost again meanwhile, or the client ended", async () => {
@@ -132,10 +291,10 @@ describe("a new session", () => {
 
   it("knows the rooms that the page before was in, and their places when it sees them", async () => {
     rooms.restore(["a", "b"]);
-    rooms.saw({ room: "a", offset: 3, epoch: "e" });
+    saw("a", [3]);
     rooms.restore(["a"]);
     expect(rooms.names).toEqual(["a", "b"]);
     rooms.rejoin();
-    expect(rejoined()[0]).toEqual({ room: "a", since: { offset: 3, epoch: "e" } });
+    expect(rejoined()[0]?.since).toEqual({ offset: 3, epoch: "e1" });
   });
 });

@@ -218,6 +218,65 @@ describe("attach", () => {
     }
   });
 
+  it.each(["websocket", "sse"] as const)(
+    "is back in its rooms before what waits, from the first hole on, nothing twice, over %s",
+    async (type) => {
+      const histories = ["kept:*", "quiet:*"].map((rooms) => `rooms.options."${rooms}".history=1000`);
+      const forgetful = await RealServer.start(
+        0,
+        "session_ttl=0.3",
+        ...histories,
+        `rooms.options."quiet:*".echo=false`,
+      );
+      const network = await Network.start(forgetful.port);
+      const [ann, bob] = [make({ ...only(type), url: network.url }), make({ url: forgetful.url })];
+      const rooms = ["kept:1", "kept:2", "quiet:1"];
+      const heard = { ann: [] as unknown[], bob: [] as unknown[] };
+      ann.subscribe("*", ({ room, payload }) => heard.ann.push([room, payload]));
+      bob.subscribe("*", ({ room, payload }) => heard.bob.push([room, payload]));
+      try {
+        for (const client of [ann, bob]) {
+          await client.connect();
+          for (const room of rooms) await client.joinRoom(room);
+        }
+        const due = { ann: [] as unknown[], bob: [] as unknown[] };
+        for (let round = 0; round < 3; round++) {
+          const { sessionId } = ann.getConnectionInfo();
+          // What is not confirmed by now would have an unknown outcome.
+          await until(() => ann.getConnectionInfo().counters.confirmed === ann.getConnectionInfo().counters.sent);
+          for (const path of ["ws", "sse", "poll", "send"]) network.blocked.add(`/rt/${path}`);
+          network.cut();
+          await until(() => !ann.isConnected);
+          const members = async () =>
+            (await bob.request<{ members: number }>("room:members", { room: "kept:1" })).members;
+          while ((await members()) > 1) await new Promise((done) => setTimeout(done, 20));
+          for (let n = 0; n < 12; n++) {
+            const room = rooms[n % 3] as string;
+            const [up, down] = [`up ${round} ${n}`, `down ${round} ${n}`];
+            await ann.sendToRoom(room, "say", up, { priority: "critical" });
+            await bob.sendToRoom(room, "say", down);
+            due.bob.push([room, up]);
+            due.ann.push([room, down]);
+            if (room === "quiet:1") continue;
+            due.ann.push([room, up]);
+            due.bob.push([room, down]);
+          }
+          network.blocked.clear();
+          await until(() => heard.ann.length >= due.ann.length && heard.bob.length >= due.bob.length);
+          expect(ann.getConnectionInfo().sessionId).not.toBe(sessionId);
+        }
+        // What came twice would have come before the answer to this.
+        await Promise.all([ann.request("echo", 1), bob.request("echo", 1)]);
+        for (const who of ["ann", "bob"] as const) expect(heard[who].sort()).toEqual(due[who].sort());
+        expect([ann.errors, ann.gaps, bob.errors, bob.gaps]).toEqual([[], [], [], []]);
+      } finally {
+        await Promise.all([ann.close(), bob.close()]);
+        network.stop();
+        await forgetful.kill();
+      }
+    },
+  );
+
   it("fails a request as of unknown outcome when its session is gone, unless it may run twice", async () => {
     const mortal = await RealServer.start();
     const client = make({ url: mortal.url, fallbackTypes: [] });

@@ -5,7 +5,7 @@
  * compressor made of a frame. No item of JSON or CBOR can begin with that byte.
  */
 
-import { Control, envelope, fromMap, type Item, type Message } from "./message.js";
+import { asMap, Control, envelope, fromMap, type Item, type Message } from "./message.js";
 
 /** Text for a text codec, bytes for anything else. */
 export type Data = string | Uint8Array<ArrayBuffer>;
@@ -79,14 +79,8 @@ function parsed(text: string): unknown {
  */
 export function asControl(value: unknown): Control {
   const [name, fields, more] = Array.isArray(value) ? value : [];
-  if (
-    typeof name !== "string" ||
-    typeof fields !== "object" ||
-    !fields ||
-    Array.isArray(fields) ||
-    more !== undefined
-  ) {
-    throw new WireError("malformed_frame", "an item is neither a message nor [name, map]");
+  if (typeof name !== "string" || asMap(fields) !== fields || more !== undefined) {
+    throw new WireError("malformed_frame", "neither a message nor [name, map]");
   }
   return new Control(name, fields);
 }

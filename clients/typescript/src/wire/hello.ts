@@ -52,7 +52,17 @@ type Fields = Readonly<Record<string, unknown>>;
 /** What a welcome must have, by example. */
 const NEEDED = { session: "", secret: "", attach: 0, resumed: false, received: 0 };
 /** What it may leave out, with what is meant then. */
-const USUAL = { lost: 0, rooms: false, codec: "json", batch: false, node: "", limits: {}, ttl: 120 };
+const USUAL = {
+  lost: 0,
+  rooms: false,
+  codec: "json",
+  batch: false,
+  node: "",
+  limits: {},
+  ttl: 120,
+  heartbeat: { interval: 30, timeout: 5 },
+  reconnect: { attempts: 0, delay: 0 },
+};
 /** What is not there if it is not. */
 const OPTIONAL = { reason: "", compress: "" };
 
@@ -62,24 +72,20 @@ const OPTIONAL = { reason: "", compress: "" };
  * @throws WireError: a field is missing or of the wrong type; the text names it.
  */
 export function parseWelcome(fields: Fields): Welcome {
-  const { heartbeat, reconnect } = read(fields, {}, { heartbeat: {}, reconnect: {} });
-  return {
-    ...read(fields, NEEDED, USUAL, OPTIONAL),
-    heartbeat: read(heartbeat, {}, { interval: 30, timeout: 5 }),
-    reconnect: read(reconnect, {}, { attempts: 0, delay: 0 }),
-  };
+  return read(fields, NEEDED, USUAL, OPTIONAL);
 }
 
 /** Return the fields that examples name, each of its example's type; `usual` is also what is meant without one. */
 function read<N extends Fields, U extends Fields, O extends Fields>(fields: Fields, needed: N, usual: U, optional?: O) {
   const found: Record<string, unknown> = { ...usual };
   for (const [key, example] of Object.entries({ ...needed, ...usual, ...optional })) {
-    const value = fields[key] ?? undefined;
-    if (value === undefined && !(key in needed)) continue;
+    const value = fields[key];
+    if (value == null && !(key in needed)) continue;
     if (typeof value !== typeof example || (typeof value === "number" && !(value >= 0))) {
       throw new WireError("bad_control", `welcome: \`${key}\`: expected a ${typeof example}`);
     }
-    found[key] = value;
+    // A map is read in the same way, and may hold more.
+    found[key] = typeof value === "object" ? { ...value, ...read(value as Fields, {}, example as Fields) } : value;
   }
   return found as N & U & Partial<O>;
 }

@@ -53,7 +53,7 @@ export class ClientLine<M extends Sized> {
   connection: object | undefined;
   private _nonce = nonce();
   private _asked: object | undefined;
-  private _atHello = 0;
+  declare private _atHello: number;
   private _forget = false;
   private _skip = 0;
 
@@ -124,20 +124,20 @@ export class ClientLine<M extends Sized> {
     this.connection = connection;
     this.session = session;
     this.secret = secret;
-    if (!anew) {
-      this.received += missed;
-      return { resend: [...this.window.held], confirmed, unknown: [], missed, anew };
-    }
     // Both counts start at zero. What was on its way in a session that is gone may or may not have run.
-    this.received = missed;
-    this._nonce = nonce();
-    return { resend: [], confirmed, unknown: this.window.reset(), missed, anew };
+    const unknown = anew ? this.window.reset() : [];
+    if (anew) {
+      this.received = 0;
+      this._nonce = nonce();
+    }
+    this.received += missed;
+    return { resend: [...this.window.held], confirmed, unknown, missed, anew };
   }
 
   /** A connection is gone. False if the session had left it, or had never come to it. */
   detach(connection: object): boolean {
     if (this._asked === connection) this._asked = undefined;
-    if (this.connection !== connection) return false;
+    if (!this.hears(connection)) return false;
     this.connection = undefined;
     return true;
   }

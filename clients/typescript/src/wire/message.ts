@@ -114,6 +114,14 @@ function isText(value: unknown, most: number): value is string {
   return typeof value === "string" && value.length <= most && !/[\ud800-\udfff]/u.test(value);
 }
 
+/** A map, whatever is in it. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Return the map that a value is; an empty one if it is none. */
+export function asMap(value: unknown): Fields {
+  return typeof value === "object" && value && !Array.isArray(value) ? (value as Fields) : {};
+}
+
 /** A control item: `["ack", {"n": 5}]`. Never counted. */
 export class Control {
   constructor(

@@ -10,28 +10,24 @@ export class Window<M extends Sized> {
   /** Messages counted out, ever. */
   sent = 0;
   held: M[] = [];
-  private _bytes = 0;
+  bytes = 0;
 
   /** How many messages are known to have arrived: all before the oldest one held. */
   get confirmed(): number {
     return this.sent - this.held.length;
   }
 
-  get bytes(): number {
-    return this._bytes;
-  }
-
   push(message: M): void {
     this.sent++;
     this.held.push(message);
-    this._bytes += message.size;
+    this.bytes += message.size;
   }
 
   /** The peer has received `count` messages in all. Returns those that are news; `undefined` if that cannot be. */
   confirm(count: number): M[] | undefined {
     if (count > this.sent) return undefined;
     const gone = this.held.splice(0, Math.max(0, count - this.confirmed));
-    for (const message of gone) this._bytes -= message.size;
+    for (const message of gone) this.bytes -= message.size;
     return gone;
   }
 
@@ -39,7 +35,7 @@ export class Window<M extends Sized> {
   reset(): M[] {
     const held = this.held;
     this.held = [];
-    this.sent = this._bytes = 0;
+    this.sent = this.bytes = 0;
     return held;
   }
 }
