@@ -33,12 +33,14 @@ class _Room:
         cursor: how far we have come in its history; `None` as long as nothing says that it has one.
         had: the cursor when we last came back: what it knows may be sent again, and is not taken twice.
         is_joined: the server has said so; before that its first messages may come already.
+        asked: joins that are not answered yet: the room is not forgotten before the last of them has failed.
         called: how the others see this client there, if it said that.
     """
 
-    __slots__ = ("called", "cursor", "had", "is_joined")
+    __slots__ = ("asked", "called", "cursor", "had", "is_joined")
 
     def __init__(self) -> None:
+        self.asked = 0
         self.cursor: Cursor | None = None
         self.had: Cursor | None = None
         self.is_joined = False
@@ -76,12 +78,15 @@ class Rooms:
             room.had = None
         if called is not None:
             asked["name"] = called
+        room.asked += 1
         try:
             answer = _mapping(await self._ask("room:join", asked))
         except BaseException:
-            if not room.is_joined and self._rooms.get(name) is room:
+            if room.asked == 1 and not room.is_joined and self._rooms.get(name) is room:
                 del self._rooms[name]
             raise
+        finally:
+            room.asked -= 1
         if called is not None:
             room.called = called
         if not room.is_joined:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rtcore_client.cursor import HOLES_MAX, Cursor
@@ -123,3 +125,24 @@ async def test_messages_that_come_before_the_answer_to_a_join_are_counted() -> N
     server.rooms._ask = ask
     await server.rooms.join("r", history=2)
     assert (await server.come_back(offset=8, epoch="e"))["since"]["offset"] == 6
+
+
+async def test_of_two_joins_at_once_the_one_that_fails_does_not_forget_what_the_other_gets() -> None:
+    answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    waiting = iter(answers)
+    server = Server()
+    rooms = Rooms(
+        lambda _kind, _payload: next(waiting),
+        lambda kind, payload: lambda: server._ask(kind, payload),
+        server._events(Tasks()),
+    )
+    joins = [asyncio.create_task(rooms.join("r")) for _ in range(2)]
+    await asyncio.sleep(0)
+    answers[0].set_exception(TimeoutError())
+    with pytest.raises(TimeoutError):
+        await joins[0]
+    answers[1].set_result({"room": "r"})
+    await joins[1]
+    assert rooms.names == ("r",)
+    [back] = rooms.rejoin()
+    back.close()
