@@ -41,6 +41,12 @@ class TestPolling(TransportContract):
             type(self).patience = TransportContract.patience
 
 
+class TestPollingByHandlers(TestPolling):
+    """The same without hatches: a server that logs each request lets aiohttp handle it."""
+
+    settings = {**TestPolling.settings, "http": {"port": 0, "access_log": True}}  # noqa: RUF012 - the contract's own way
+
+
 def _url(app: App) -> str:
     urls = app.get(Http).urls
     if not urls:
