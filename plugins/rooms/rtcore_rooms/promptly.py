@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -38,6 +38,10 @@ class Patience:
                     close()  # nobody will wait for it
                 raise
         return await answer
+
+
+#: For what is awaited as usual.
+IN_A_TASK: Final = Patience()
 
 
 def begin(

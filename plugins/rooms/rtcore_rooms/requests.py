@@ -18,7 +18,8 @@ from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
 from rtcore_rooms import promptly
 from rtcore_rooms.arrivals import Arrival
-from rtcore_rooms.promptly import Patience
+from rtcore_rooms.promptly import IN_A_TASK, Patience
+from rtcore_rooms.rights import ask
 from rtcore_rooms.service import RoomService
 
 if TYPE_CHECKING:
@@ -119,10 +120,7 @@ class Requests:
     async def list(self, session: Session, wish: List | None) -> dict[str, Any]:
         """List the rooms that the session may see."""
         wish = wish or List()
-        for authorizer in self._app.registry.authorizers:
-            answer = authorizer.authorize(session, "room:list", wish.prefix)
-            if answer is not None:
-                await answer
+        await ask(self._app.registry.authorizers, session, "room:list", wish.prefix, IN_A_TASK)
         rooms = self._rooms
         mine = set(rooms.of(session))
         found = sorted(rooms.listed(session, wish.prefix))
@@ -136,10 +134,7 @@ class Requests:
         """Say who is in a room of the session's own, and, from the answer on, who comes and goes."""
         rooms = self._rooms
         rooms.presence(session, wish.room)  # no authorizer is asked by somebody who is not in the room
-        for authorizer in self._app.registry.authorizers:
-            answer = authorizer.authorize(session, "room:members", wish.room)
-            if answer is not None:
-                await answer
+        await ask(self._app.registry.authorizers, session, "room:members", wish.room, IN_A_TASK)
         presence = rooms.presence(session, wish.room)
         found: dict[str, Any] = {
             "room": wish.room,

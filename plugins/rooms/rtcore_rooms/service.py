@@ -21,7 +21,8 @@ from rtcore.wire.errors import WireError
 from rtcore.wire.message import Message
 from rtcore_rooms.arrivals import Arrivals
 from rtcore_rooms.presence import Presence, check_member_name
-from rtcore_rooms.promptly import Patience
+from rtcore_rooms.promptly import IN_A_TASK, Patience
+from rtcore_rooms.rights import ask
 from rtcore_rooms.room import Room
 from rtcore_rooms.settings import Patterns, Settings
 
@@ -40,8 +41,6 @@ RESERVED: Final = frozenset({"reply", "error", "gap"})
 OWN: Final = "room:"
 #: Says that a place in the history is not for whoever gets it: its own message, where there is no echo.
 SKIP: Final = "room:skip"
-#: For what is awaited as usual.
-IN_A_TASK: Final = Patience()
 #: Looks at the history until it is seen to join what is live; more than one only while others publish meanwhile.
 CATCH_UPS: Final = 10
 
@@ -286,17 +285,11 @@ class RoomService:
     async def _rights(self, session: Session, room: str, patience: Patience) -> str | None:
         """Ask the authorizers; return the name to send under, or `None` if the session may only listen."""
         authorizers = self._app.registry.authorizers
-        for authorizer in authorizers:
-            answer = authorizer.authorize(session, "room:join", room)
-            if answer is not None:
-                await patience(answer)
+        await ask(authorizers, session, "room:join", room, patience)
         if self._patterns.of(room).send == "server":
             return None
         try:
-            for authorizer in authorizers:
-                answer = authorizer.authorize(session, "room:send", room)
-                if answer is not None:
-                    await patience(answer)
+            await ask(authorizers, session, "room:send", room, patience)
         except Rejected:
             return None
         return session.sender

@@ -123,3 +123,20 @@ async def test_a_plain_authorizer_may_return_something_to_wait_for(house):
 
     reply, arrivals = await join_and_answer(house, think)
     assert (reply.type, reply.payload["members"], arrivals) == ("reply", 1, 1)
+
+
+def wrong_at_once():
+    return False
+
+
+async def wrong_later():
+    return False
+
+
+@pytest.mark.parametrize("answer", [wrong_at_once, wrong_later])
+async def test_an_authorizer_that_answers_with_false_lets_nobody_in_and_the_log_says_what_to_do(
+    house, answer, caplog
+):
+    reply, _ = await join_and_answer(house, answer)
+    assert reply.payload["code"] == "handler_failed"
+    assert "authorizer 'bouncer': room:join of 'r': given False; return None to allow" in caplog.text
