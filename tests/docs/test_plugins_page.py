@@ -29,7 +29,9 @@ def test_every_block_of_code_on_the_page_is_one_of_the_files():
     assert all("title=" in head for head in python)
 
 
-@pytest.mark.parametrize(("test", "at_least"), [("test_pipe.py", 20), ("test_keys.py", 8), ("test_doors.py", 1)])
+@pytest.mark.parametrize(
+    ("test", "at_least"), [("test_pipe.py", 20), ("test_keys.py", 8), ("test_doors.py", 1)]
+)
 def test_the_plugins_on_the_page_pass_their_contracts(tmp_path, test, at_least):
     for name, text in files().items():
         (tmp_path / name).write_text(text, encoding="utf-8")
