@@ -180,7 +180,8 @@ async def visit(
     It asks for `serve` and `proxy` only to end before they do: pages complain of a server that goes away.
 
     That a request met the end of its link, by a cut or a switch, is an answer of the protocol (409, 503), which
-    Chromium reports as if it were an error; it is none.
+    Chromium reports as if it were an error; it is none. Nor is that a POST which was under way when the page said
+    goodbye finds the session ended (404).
 
     `excused`: a part of the complaints that the test provokes, such as a refused WebSocket. `joins`: wait until the
     page is in the room; false for one that is not let in. `prepare`: called with the page before it loads anything.
@@ -216,6 +217,7 @@ async def visit(
             def hear(said: ConsoleMessage) -> None:
                 where = said.location.get("url", "")
                 over = "/rt/" in where and re.search(r"status of (409|503)", said.text)
+                over = over or ("/rt/send" in where and "status of 404" in said.text)
                 fine = over or (excused is not None and re.search(excused, said.text))
                 if said.type in {"error", "warning"} and not fine:
                     complaints.append(f"{name}: {said.text} ({where})")
