@@ -26,6 +26,28 @@ def dressing(request: web.Request) -> dict[str, str]:
     return {"Server": "rtcore", "X-Content-Type-Options": "nosniff", **request.app[ORIGINS].headers(request)}
 
 
+def matched(app: web.Application, route: AbstractRoute) -> UrlMappingMatchInfo:
+    """Return what aiohttp's router would find for a path without variable parts."""
+    match = UrlMappingMatchInfo({}, route)
+    match.add_app(app)
+    match.freeze()
+    return match
+
+
+def request_of(
+    app: web.Application,
+    match: UrlMappingMatchInfo,
+    protocol: RequestHandler,
+    message: RawRequestMessage,
+    payload: Any,
+) -> web.Request:
+    """Return a request that no task handles, and through which nothing can be written."""
+    nobody = cast(Any, None)
+    request = app._make_request(message, payload, protocol, nobody, nobody)  # noqa: SLF001
+    request._match_info = match  # noqa: SLF001
+    return request
+
+
 class Doors:
     """The doors of a port, by path.
 
@@ -39,10 +61,7 @@ class Doors:
 
     def add(self, path: str, door: Door, route: AbstractRoute) -> None:
         """Open one."""
-        match = UrlMappingMatchInfo({}, route)
-        match.add_app(self._app)
-        match.freeze()
-        self._doors[path] = (door, match)
+        self._doors[path] = (door, matched(self._app, route))
 
     def request(
         self, protocol: RequestHandler, message: RawRequestMessage, payload: Any
@@ -53,10 +72,7 @@ class Doors:
         found = self._doors.get(message.path.partition("?")[0])
         if found is None:
             return None
-        nobody = cast(Any, None)  # no task handles it, and whoever takes the socket writes there
-        request = self._app._make_request(message, payload, protocol, nobody, nobody)  # noqa: SLF001
-        request._match_info = found[1]  # noqa: SLF001
-        return request
+        return request_of(self._app, found[1], protocol, message, payload)
 
     def enter(self, request: web.Request) -> Handler | None:
         """Let a request in. `None`: the socket has been taken; else what handles the request."""

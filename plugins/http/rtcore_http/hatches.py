@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
@@ -21,7 +21,7 @@ from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
 
 from rtcore.errors import Rejected
 from rtcore_http.answers import Answer, lines_of, refusal
-from rtcore_http.doors import dressing
+from rtcore_http.doors import dressing, matched, request_of
 
 if TYPE_CHECKING:
     from rtcore_http.guard import Flow, Guarded
@@ -101,10 +101,7 @@ class Hatches:
 
     def add(self, path: str, hatch: Hatch, route: AbstractRoute) -> None:
         """Open one."""
-        match = UrlMappingMatchInfo({}, route)
-        match.add_app(self._app)
-        match.freeze()
-        self._hatches[path] = (hatch, match)
+        self._hatches[path] = (hatch, matched(self._app, route))
 
     def find(self, message: RawRequestMessage, payload: StreamReader) -> Hatch | None:
         """Return what takes a request, if there is such a hatch and the request is plain, small and all there."""
@@ -126,10 +123,9 @@ class Hatches:
     def reply(
         self, owner: Guarded, message: RawRequestMessage, payload: StreamReader
     ) -> tuple[web.Request, Reply]:
-        """Return a request, through which nothing can be written, and its way back."""
-        nobody = cast(Any, None)  # no task handles it
-        request = self._app._make_request(message, payload, owner, nobody, nobody)  # noqa: SLF001
-        request._match_info = self._hatches[request.path][1]  # noqa: SLF001
+        """Return a request, and its way back."""
+        match = self._hatches[message.path.partition("?")[0]][1]
+        request = request_of(self._app, match, owner, message, payload)
         lines = None
         if "Origin" not in message.headers:
             if self._lines is None:

@@ -102,6 +102,15 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def one_that_waits(serve: Any, connect: Any, mirror: Mirror) -> Any:
+    """Return the connection of a client whose request is to be answered later."""
+    _, url = await serve(*mirror.routes())
+    raw = await connect(url)
+    await raw.send(post(b"first", "/mirror?later"))
+    await until(lambda: bool(mirror.kept))
+    return raw
+
+
 CHUNKED = b"POST /mirror HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 UNUSUAL = [
     CHUNKED,
@@ -206,10 +215,7 @@ async def test_one_that_asks_much_at_once_leaves_turns_to_the_others(
 async def test_what_comes_behind_one_that_waits_waits_for_it(
     serve: Any, connect: Any, mirror: Mirror
 ) -> None:
-    _, url = await serve(*mirror.routes())
-    raw = await connect(url)
-    await raw.send(post(b"first", "/mirror?later"))
-    await until(lambda: bool(mirror.kept))
+    raw = await one_that_waits(serve, connect, mirror)
     await raw.send(post(b"second") + CHUNKED)
     await asyncio.sleep(0.05)
     assert mirror.ways == ["hatch"]
@@ -220,10 +226,7 @@ async def test_what_comes_behind_one_that_waits_waits_for_it(
 async def test_the_one_that_waits_hears_when_its_client_has_gone_and_may_answer_all_the_same(
     serve: Any, connect: Any, mirror: Mirror
 ) -> None:
-    _, url = await serve(*mirror.routes())
-    raw = await connect(url)
-    await raw.send(post(b"first", "/mirror?later"))
-    await until(lambda: bool(mirror.kept))
+    raw = await one_that_waits(serve, connect, mirror)
     reply, _ = mirror.kept[0]
     assert reply.open
     raw.writer.close()
@@ -284,7 +287,7 @@ async def test_who_does_not_read_is_answered_no_more_until_it_does(
     answered = 0
     while answered != len(mirror.ways):
         answered = len(mirror.ways)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # nothing tells that no more will be answered
     assert answered < count / 10
     assert set(mirror.ways) == {"hatch"}
     raw.reader._transport.resume_reading()
@@ -315,7 +318,7 @@ async def test_one_that_waits_for_its_answer_is_not_idle(idle: Any, mirror: Mirr
         await idle.send(before)
         await answer_of(idle)
     await idle.send(post(b"abc", "/mirror?later"))
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(1.0)  # three times as long as an idle connection may live
     mirror.go_on()
     assert (await answer_of(idle))[2] == b"got abc"
 
