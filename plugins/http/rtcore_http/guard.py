@@ -19,7 +19,8 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from rtcore_http.accept import AT_ONCE
-from rtcore_http.hatches import Hatches, Reply
+from rtcore_http.hatches import Asked, Hatches, Reply
+from rtcore_http.heads import Heads
 
 if TYPE_CHECKING:
     from aiohttp.web_server import Server
@@ -63,8 +64,8 @@ class Guarded(RequestHandler):
     """
 
     __slots__ = (
-        "_begun", "_doors", "_handled", "_hatches", "_reply", "_room", "_turning", "flow", "handler", "head_since",
-        "idle_since", "last",
+        "_begun", "_doors", "_handled", "_hatches", "_heads", "_reply", "_room", "_turning", "flow", "handler",
+        "head_since", "idle_since", "last",
     )  # fmt: skip
 
     def __init__(self, server: Server, room: Room, doors: Doors, hatches: Hatches, **options: object) -> None:
@@ -74,6 +75,7 @@ class Guarded(RequestHandler):
         self._hatches = hatches
         self._begun = False
         self._handled = 0
+        self._heads: Heads | None = Heads()
         self._reply: Reply | None = None
         self._turning = False
         self.handler: Handler | None = None
@@ -93,6 +95,7 @@ class Guarded(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone, or it is somebody else's from here on."""
         super().connection_lost(exc)
+        self._heads = None
         if self._reply is not None:
             self._reply.lose()
             self._reply = None
@@ -107,14 +110,31 @@ class Guarded(RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Take bytes; the first ones after a request begin the next head."""
         self.idle_since = None
+        heads, waiting = self._heads, len(self._messages)
+        if heads is not None and not waiting and self._free:
+            found = heads.find(data)
+            if found is not None:
+                self._enter(*found)
+                return
         if self.head_since is None and not self._handled:
             self.head_since = self._loop.time()
         # Its task, if it waits, must not hear of requests before hatches have been tried.
         waiter, self._waiter = self._waiter, None
         super().data_received(data)
         self._waiter = waiter
+        if heads is not None and (
+            waiting or len(self._messages) != 1 or not heads.whole(data, *self._messages[0])
+        ):
+            self._heads = None
         if self._messages:
             self._turn()
+
+    @property
+    def _free(self) -> bool:
+        """Nothing of this connection is at work or waits to be written."""
+        at_work = self._begun and (self._waiter is None or self._waiter.done())
+        busy = self._turning or self._reply is not None or self.writing_paused
+        return not (at_work or busy or self._close or self._force_close)
 
     def _turn(self) -> None:
         """Let in what has arrived, one request after the other: by a door, by a hatch, or by aiohttp's task."""
@@ -166,24 +186,30 @@ class Guarded(RequestHandler):
         message, payload = self._messages[0]
         if not isinstance(message, RawRequestMessage) or self.last or self._logging_enabled:
             return False
-        hatch = self._hatches.find(message, payload)
-        if hatch is None:
+        asked = self._hatches.asked(self, message, payload)
+        if asked is None:
             return False
         self._messages.popleft()
-        request, reply = self._hatches.reply(self, message, payload)
-        self._reply = reply
+        if self._heads is not None:
+            self._heads.learn(asked)
         self._consumed()
-        self.request_began()
-        try:
-            hatch(request, self._hatches.body(payload), reply)
-        except Exception as error:  # noqa: BLE001 - a hatch is a plugin's own code; it is logged
-            reply.fail(error)
+        self._enter(asked, self._hatches.body(payload))
         return True
 
-    def _consumed(self) -> None:
-        """Count a request as aiohttp's task does; more of what is pipelined may come in then."""
+    def _enter(self, asked: Asked, body: bytes) -> None:
+        """Give a request to its hatch."""
         cast(Any, self._manager).requests_count += 1
-        self._next_keepalive_close_time = self._loop.time() + _LONG
+        if self._begun:
+            self._next_keepalive_close_time = self._loop.time() + _LONG
+        reply = self._reply = Reply(self, asked)
+        self.request_began()
+        try:
+            asked.hatch(asked.request, body, reply)
+        except Exception as error:  # noqa: BLE001 - a hatch is a plugin's own code; it is logged
+            reply.fail(error)
+
+    def _consumed(self) -> None:
+        """Tell the parser, as aiohttp's task does; more of what is pipelined may come in then."""
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
 
 from rtcore.errors import Rejected
@@ -34,26 +34,40 @@ SMALL: Final = 32_768
 Hatch = Callable[[web.Request, bytes, "Reply"], None]
 
 
+class Asked(NamedTuple):
+    """What a head says. Requests with the same head share it.
+
+    Attributes:
+        hatch: who takes them.
+        request: without a body, which a hatch is given beside it.
+        length: of the body; bytes.
+        lines: the headers that every answer to such a client has (`dressing`).
+        last: the connection ends with the answer.
+    """
+
+    hatch: Hatch
+    request: web.Request
+    length: int
+    lines: bytes
+    last: bool
+
+
 class Reply:
     """The way back of one request. Answer it once; when the client has gone the answer goes nowhere.
 
     Args:
         owner: the connection.
-        request: what is answered.
-        lines: the headers that every answer to such a client has (`dressing`); `None` if that depends on the request.
-        last: the connection ends with it.
+        asked: what is answered.
 
     Attributes:
         open: the client is there, and waits.
     """
 
-    __slots__ = ("_last", "_lines", "_owner", "_request")
+    __slots__ = ("_asked", "_owner")
 
-    def __init__(self, owner: Guarded, request: web.Request, *, lines: bytes | None, last: bool) -> None:
+    def __init__(self, owner: Guarded, asked: Asked) -> None:
         self._owner: Guarded | None = owner
-        self._request = request
-        self._lines = lines
-        self._last = last
+        self._asked = asked
 
     @property
     def open(self) -> bool:
@@ -69,15 +83,15 @@ class Reply:
         owner = self.lose()
         if owner is not None:
             owner.flow = None
-            lines = self._lines if self._lines is not None else lines_of(dressing(self._request))
-            if self._last:
-                lines += b"Connection: close\r\n"
-            owner.answered(answer.written(lines), last=self._last)
+            asked = self._asked
+            lines = asked.lines + b"Connection: close\r\n" if asked.last else asked.lines
+            owner.answered(answer.written(lines), last=asked.last)
 
     def fail(self, error: Exception) -> None:
         """Answer with what a handler's failure is answered with."""
         if not isinstance(error, Rejected):
-            _log.error("%s %s failed", self._request.method, self._request.path, exc_info=error)
+            request = self._asked.request
+            _log.error("%s %s failed", request.method, request.path, exc_info=error)
             error = Rejected("internal")
         self.answer(refusal(error))
 
@@ -103,32 +117,28 @@ class Hatches:
         """Open one."""
         self._hatches[path] = (hatch, matched(self._app, route))
 
-    def find(self, message: RawRequestMessage, payload: StreamReader) -> Hatch | None:
-        """Return what takes a request, if there is such a hatch and the request is plain, small and all there."""
+    def asked(self, owner: Guarded, message: RawRequestMessage, payload: StreamReader) -> Asked | None:
+        """Return what a request asks of its hatch, if it has one and is plain, small and all there."""
         if message.method != "POST" or message.upgrade or message.chunked or message.compression:
             return None
         found = self._hatches.get(message.path.partition("?")[0])
         if found is None or not payload.is_eof() or message.version < (1, 1):
             return None
-        headers = message.headers
-        if "Expect" in headers or "Content-Encoding" in headers or payload.total_bytes > SMALL:
+        headers, length = message.headers, payload.total_bytes
+        if "Expect" in headers or "Content-Encoding" in headers or length > SMALL:
             return None
-        return found[0]
+        hatch, match = found
+        request = request_of(self._app, match, owner, message, EMPTY_PAYLOAD)
+        return Asked(hatch, request, length, self._dressing(request), message.should_close)
 
     @staticmethod
     def body(payload: StreamReader) -> bytes:
         """Return the body of such a request. To read it would resume reading, which nothing so small has paused."""
         return b"".join(payload._buffer) if payload.total_bytes else b""  # noqa: SLF001 - see above
 
-    def reply(
-        self, owner: Guarded, message: RawRequestMessage, payload: StreamReader
-    ) -> tuple[web.Request, Reply]:
-        """Return a request, and its way back."""
-        match = self._hatches[message.path.partition("?")[0]][1]
-        request = request_of(self._app, match, owner, message, payload)
-        lines = None
-        if "Origin" not in message.headers:
-            if self._lines is None:
-                self._lines = lines_of(dressing(request))  # the same for all who are no browsers
-            lines = self._lines
-        return request, Reply(owner, request, lines=lines, last=message.should_close)
+    def _dressing(self, request: web.Request) -> bytes:
+        if "Origin" in request.headers:
+            return lines_of(dressing(request))
+        if self._lines is None:
+            self._lines = lines_of(dressing(request))  # the same for all who are no browsers
+        return self._lines

@@ -7,6 +7,7 @@ import ipaddress
 from aiohttp import web
 
 from rtcore.app import App
+from rtcore.spi.codec import Codec
 from rtcore_http.origins import Origins
 from rtcore_http.settings import HttpSettings
 
@@ -20,3 +21,5 @@ ORIGINS = web.AppKey("rtcore_origins", Origins)
 NETWORKS = web.AppKey[tuple[Network, ...]]("rtcore_networks", tuple)
 #: The `[http]` section.
 SETTINGS = web.AppKey("rtcore_http_settings", HttpSettings)
+#: What a request speaks that may come here. Kept in the request, which those with the same head may share.
+CODEC = web.RequestKey[Codec]("rtcore_codec", Codec)  # type: ignore[type-abstract]  # only its name is used

@@ -40,7 +40,8 @@ class Route(NamedTuple):
 
     A route for small POSTs may have a `hatch` (`rtcore_http.hatches`): it is given a request that has arrived whole,
     its body, and a `Reply` to answer it by, at once or later. What is unusual about a request makes it the handler's,
-    so that a hatch is never the only way in. Its path has no variable parts either.
+    so that a hatch is never the only way in. Its path has no variable parts either. Requests of one connection with the
+    same head share the `web.Request` that it is given: what was found out of a head may be kept in it.
     """
 
     method: str

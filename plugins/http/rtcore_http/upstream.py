@@ -20,7 +20,7 @@ from rtcore_http.answers import Answer, headers_of, status_of
 from rtcore_http.body import SLACK, read_body
 from rtcore_http.gate import Gate
 from rtcore_http.handshake import check_origin
-from rtcore_http.keys import APP
+from rtcore_http.keys import APP, CODEC
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -63,6 +63,19 @@ def codec_of(request: web.Request, app: App) -> Codec:
         "unsupported_codec",
         f"given {name or request.content_type!r}, spoken here: {', '.join(sorted(codecs))}",
     )
+
+
+def spoken(request: web.Request, app: App) -> Codec:
+    """Return the codec of a request that may come here; found once for requests that have the same head.
+
+    Raises:
+        Rejected: `origin_refused`; `unsupported_codec`.
+    """
+    codec: Codec | None = request.get(CODEC)
+    if codec is None:
+        check_origin(request)
+        codec = request[CODEC] = codec_of(request, app)
+    return codec
 
 
 class Post:
@@ -132,8 +145,7 @@ def frame_of(body: bytes, codec: Codec, app: App, *, first: str) -> tuple[Contro
 async def send(request: web.Request) -> web.StreamResponse:
     """Take a POST's messages for the session that it names."""
     app = request.app[APP]
-    check_origin(request)
-    codec = codec_of(request, app)
+    codec = spoken(request, app)
     try:
         post = Post(await read_body(request, app.options.max_message_size + SLACK), codec, app)
         found = post.take()
@@ -147,8 +159,7 @@ async def send(request: web.Request) -> web.StreamResponse:
 def send_at_once(request: web.Request, body: bytes, reply: Reply) -> None:
     """Do the same as a hatch."""
     app = request.app[APP]
-    check_origin(request)
-    codec = codec_of(request, app)
+    codec = spoken(request, app)
     try:
         post = Post(body, codec, app)
         found = post.take()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from rtcore_http.upstream import error_of
@@ -28,15 +27,13 @@ class Held:
 
     Attributes:
         poll: says when there is something.
-        hold: seconds for which it waits at most; `None`: for as long as it takes.
     """
 
-    __slots__ = ("_link", "hold", "poll")
+    __slots__ = ("_link", "poll")
 
-    def __init__(self, link: PollLink, poll: Poll, hold: float | None) -> None:
+    def __init__(self, link: PollLink, poll: Poll) -> None:
         self._link = link
         self.poll = poll
-        self.hold = hold
 
     def answer(self) -> Answer:
         """Take what there is.
@@ -79,7 +76,7 @@ class Hello(Held):
 
 
 class Waiting:
-    """A held poll that came in by a hatch: it costs a timer, and no task.
+    """A held poll that came in by a hatch: it costs neither a timer nor a task.
 
     Args:
         held: it.
@@ -87,23 +84,18 @@ class Waiting:
         reply: its way back.
     """
 
-    __slots__ = ("_codec", "_held", "_reply", "_timer")
+    __slots__ = ("_codec", "_held", "_reply")
 
     def __init__(self, held: Held, codec: Codec, reply: Reply) -> None:
         self._held = held
         self._codec = codec
         self._reply = reply
-        self._timer: asyncio.TimerHandle | None = None
         if not held.poll.awake:
             reply.watch(held.poll)
-            if held.hold is not None:
-                self._timer = asyncio.get_running_loop().call_later(held.hold, held.poll.wake)
         held.poll.then(self._end)
 
     def _end(self) -> None:
         """There is something to answer, or no reason to wait any longer."""
-        if self._timer is not None:
-            self._timer.cancel()
         if not self._reply.open:
             self._held.abandon()
             return

@@ -10,6 +10,7 @@ aborted, overtaken or answered into the void loses nothing: the next one has it 
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Final
 
 from rtcore_http.gate import Gate
@@ -34,14 +35,16 @@ class Poll:
 
     Attributes:
         awake: there is something to answer, or no reason to wait any longer.
+        until: when it has waited long enough, in seconds on the loop's clock.
     """
 
-    __slots__ = ("_link", "_then", "awake")
+    __slots__ = ("_link", "_then", "awake", "until")
 
     def __init__(self, link: PollLink) -> None:
         self._link = link
         self._then: Callable[[], None] | None = None
         self.awake = False
+        self.until = math.inf
 
     def then(self, call: Callable[[], None]) -> None:
         """Call this when it is awake: at once, or behind the turn that wakes it, all of which goes into its answer."""
@@ -141,6 +144,11 @@ class PollLink:
         """The connection lives and has nobody to talk to."""
         alive = self.connection is not None and not self.connection.ended
         return alive and self._poll is None and self.number is None
+
+    def look_at_the_clock(self, now: float) -> None:
+        """End the poll that has waited long enough."""
+        if self._poll is not None and self._poll.until <= now:
+            self._poll.wake()
 
     def first(self) -> Poll:
         """Return the poll that takes the answer to a hello."""

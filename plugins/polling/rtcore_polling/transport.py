@@ -15,9 +15,9 @@ import attrs
 from aiohttp import web
 from rtcore_http.body import read_body, too_big
 from rtcore_http.guard import watch_writes
-from rtcore_http.handshake import check_origin, handshake_of
+from rtcore_http.handshake import handshake_of
 from rtcore_http.routes import Route
-from rtcore_http.upstream import codec_of, error_of
+from rtcore_http.upstream import error_of, spoken
 
 from rtcore.errors import Rejected
 from rtcore.wire.control import Control
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 PATH: Final = "/rt/poll"
 #: Seconds for which a stop waits for clients that are between two polls.
 GRACE: Final = 0.25
+#: Seconds between two looks at the clock, at most.
+TICK: Final = 1.0
 #: Bytes of a request's body: a poll is short, a hello may have a long token.
 BODY_MAX: Final = 65_536
 
@@ -58,9 +60,12 @@ class PollingTransport:
         self._body_max = min(BODY_MAX, app.options.max_message_size)
         self._farewells = Farewells(app.clock)
         self._links: WeakSet[PollLink] = WeakSet()
+        self._ticker: asyncio.Task[None] | None = None
 
     async def start(self, app: App) -> None:
         """Nothing to open: the port is `http`'s."""
+        self._loop = asyncio.get_running_loop()
+        self._ticker = app.spawn(self._tick(), name="polls")
 
     async def stop_accepting(self) -> None:
         """Give clients that are between two polls a moment to be back: only a poll can be told that this is the end.
@@ -74,6 +79,16 @@ class PollingTransport:
 
     async def stop(self) -> None:
         """Nothing is left: the kernel has closed the connections, which has answered their polls."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+
+    async def _tick(self) -> None:
+        """End polls that have waited long enough: one look at all of them, and no timer for each."""
+        while True:
+            await asyncio.sleep(min(TICK, self._settings.hold / 4))
+            now = self._loop.time()
+            for link in list(self._links):
+                link.look_at_the_clock(now)
 
     def routes(self) -> list[Route]:
         """Return what `http` is to route here."""
@@ -82,8 +97,7 @@ class PollingTransport:
     # -- one request -----------------------------------------------------------------------------------------
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
-        check_origin(request)
-        codec = codec_of(request, self._app)
+        codec = spoken(request, self._app)
         try:
             body = await read_body(request, self._body_max)
             found = self._take(request, codec, body)
@@ -95,8 +109,7 @@ class PollingTransport:
 
     def _enter(self, request: web.Request, body: bytes, reply: Reply) -> None:
         """Do the same as a hatch."""
-        check_origin(request)
-        codec = codec_of(request, self._app)
+        codec = spoken(request, self._app)
         try:
             if len(body) > self._body_max:
                 raise too_big(self._body_max)
@@ -133,7 +146,7 @@ class PollingTransport:
         except BaseException:
             connection.lost()
             raise
-        return Hello(link, poll, None)
+        return Hello(link, poll)
 
     def _poll(self, codec: Codec, fields: Mapping[str, Any]) -> Answer | Held:
         """Answer with what waits, or hold until there is something."""
@@ -153,7 +166,9 @@ class PollingTransport:
             received = field("poll", fields, "received", int)
         except WireError as error:
             raise Rejected(error.code, str(error)) from None
-        return Held(link, link.next(received), self._settings.hold)
+        poll = link.next(received)
+        poll.until = self._loop.time() + self._settings.hold
+        return Held(link, poll)
 
     async def _wait(self, request: web.Request, held: Held) -> Answer:
         """Wait until there is something to answer; then take it."""
@@ -163,9 +178,7 @@ class PollingTransport:
                 held.poll.lost()
             awake = asyncio.Event()
             held.poll.then(awake.set)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(held.hold):
-                    await awake.wait()
+            await awake.wait()
             return held.answer()
         except asyncio.CancelledError:
             held.abandon()
