@@ -134,24 +134,61 @@ SMUGGLED = b"POST /mirror HTTP/1.1\r\nHost: a\r\n\r\n"
     ],
 )
 async def test_a_strange_request_gets_the_same_answers_however_often_it_comes(
-    serve: Any, connect: Any, parser: Parser, monkeypatch: pytest.MonkeyPatch, request_: bytes
+    serve: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, request_: bytes
 ) -> None:
     """As by the parser alone: the same bytes, with nothing kept and with all that may be."""
+    await same_by_the_parser(serve, connect, monkeypatch, [post(b"abc"), *[request_] * 3])
+
+
+KNOWN = post(b"abc")
+
+
+@pytest.mark.parametrize(
+    ("packets", "requests"),
+    [
+        ([KNOWN + post(KNOWN)[: -len(KNOWN)], KNOWN], 2),
+        ([KNOWN, KNOWN + post(KNOWN)[: -len(KNOWN)], KNOWN], 3),
+        ([KNOWN, post(KNOWN)[: -len(KNOWN)], KNOWN], 2),
+        ([KNOWN, post(KNOWN * 2)[: -2 * len(KNOWN)], KNOWN, KNOWN], 2),
+    ],
+)
+async def test_a_body_that_looks_like_a_known_request_is_a_body(
+    serve: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, packets: list[bytes], requests: int
+) -> None:
+    """Else who fills in a form could have the next request of the same connection, a proxy's, answered with another."""
+    said = await same_by_the_parser(serve, connect, monkeypatch, packets)
+    assert said.count(b"HTTP/1.1 200") == requests + 1
+    assert b"got POST" in said
+
+
+async def test_a_header_that_looks_like_a_known_request_is_a_header(
+    serve: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = b"POST /nowhere HTTP/1.1\r\nX: "
+    said = await same_by_the_parser(serve, connect, monkeypatch, [KNOWN + begun, KNOWN])
+    assert said.count(b"got abc") == 1
+    assert b"HTTP/1.1 404" in said
+
+
+async def same_by_the_parser(
+    serve: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, packets: list[bytes]
+) -> bytes:
+    """Return what is answered to these packets and a last request, after a comparison with the parser's answers."""
 
     async def answers() -> bytes:
         _, url = await serve(Route("POST", "/mirror", handle, hatch=take))
         raw = await connect(url)
-        await ask(raw, post(b"abc"))
-        for request in (request_, request_, request_, post(b"end", more="Connection: close\r\n")):
+        for packet in (*packets, post(b"end", more="Connection: close\r\n")):
             if not raw.reader._eof:  # it may be one that ends the connection
-                await raw.send(request)
-                await asyncio.sleep(0.03)  # in a packet of its own
+                await raw.send(packet)
+                await asyncio.sleep(0.03)
         said: bytes = await raw.rest()
         return b"\r\n".join(line for line in said.split(b"\r\n") if not line.startswith(b"Date:"))
 
     kept = await answers()
     monkeypatch.setattr("rtcore_http.heads.Heads.find", lambda _self, _data: None)
     assert kept == await answers()
+    return kept
 
 
 async def test_a_client_that_ends_its_connection_each_time_is_heard_each_time(
