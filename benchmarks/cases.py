@@ -55,13 +55,13 @@ def connect(conns: int, *, joins: bool) -> Callable[[Target, float], Row]:
 def rooms(count: int) -> Callable[[Target, float], Row]:
     """Let 1,000 sessions be in 100 rooms each, of `count` in all; 1,000 deliveries are in flight in either case.
 
-    The publisher is the last member of its room. As the first it would publish again before the others have been
-    written to: in rooms of 1,000, and in no others, two messages would leave in one write.
+    One is over when all members have theirs. If its publisher had only to wait for its own, it could publish again
+    before the others have been written to: in rooms of 1,000, and in no others, two messages would leave in one write.
     """
     publishers = count // 100
     arguments = [
         "--conns", "1000", "--rooms", str(count), "--joins", "100", "--publishers", str(publishers),
-        "--last", "--window", "1", "--settle", "8000", "--warmup", "1",
+        "--fan", str(100_000 // count), "--outstanding", "1000", "--settle", "8000", "--warmup", "1", "--spin",
     ]  # fmt: skip
 
     def measure(target: Target, seconds: float) -> Row:
