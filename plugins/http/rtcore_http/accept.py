@@ -13,8 +13,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from aiofastnet.selector_transport import SelectorSocketTransport  # type: ignore[import-not-found]  # a C module
@@ -33,7 +32,8 @@ class Accepted(socket.socket):
     """A connection's socket. Its options are those of its listener.
 
     Attributes:
-        settled: nobody need set or ask for options just now; see `options_settled`.
+        settled: nobody need set or ask for options just now. For a library that sets what the listener has set and
+            asks for others to log them: six system calls. It says nothing about them meanwhile.
     """
 
     __slots__ = ("settled",)
@@ -50,21 +50,10 @@ class Accepted(socket.socket):
         return 0 if self.settled else super().getsockopt(*option)
 
 
-@contextmanager
-def options_settled(transport: asyncio.BaseTransport) -> Iterator[None]:
-    """While this lasts a socket that was accepted here keeps the options it has, and says nothing about them.
-
-    For a library that sets options which the listener has set, and asks for others to log them: six system calls.
-    """
+def accepted(transport: asyncio.BaseTransport) -> Accepted | None:
+    """Return the socket of a transport that was made here; `None` if somebody else has made it."""
     sock = getattr(transport.get_extra_info("socket"), "_sock", None)
-    if not isinstance(sock, Accepted):
-        yield
-        return
-    sock.settled = True
-    try:
-        yield
-    finally:
-        sock.settled = False
+    return sock if isinstance(sock, Accepted) else None
 
 
 class Acceptor:

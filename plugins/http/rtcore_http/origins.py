@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 #: What a page may send beyond the headers that need no permission.
-_ALLOWED_HEADERS = "authorization, content-type, last-event-id, traceparent, tracestate, x-api-key"
+_ALLOWED_HEADERS: Final = "authorization, content-type, last-event-id, traceparent, tracestate, x-api-key"
+
+#: Characters of an origin and a host together; verdicts on longer ones are not remembered.
+LONG: Final = 512
 
 
 class Verdict(Enum):
@@ -44,6 +48,7 @@ class Origins:
         self._listed = frozenset(_plain(origin) for origin in allowed if origin != "*")
         self._anybody = "*" in allowed
         self._max_age = str(max_age)
+        self._judged = lru_cache(1024)(self._judge)
 
     def judge(self, request: web.BaseRequest) -> Verdict:
         """Say what the request's Origin is to us.
@@ -54,10 +59,15 @@ class Origins:
         origin = request.headers.get("Origin")
         if origin is None:
             return Verdict.NO_BROWSER
-        plain = _plain(origin)
+        host = request.headers.get("Host", "")
+        # A page's requests come again and again; what is too long for a host's name need not be kept.
+        judged = self._judged if len(origin) + len(host) < LONG else self._judge
+        return judged(origin, host)
+
+    def _judge(self, origin: str, host: str) -> Verdict:
+        plain, host = _plain(origin), host.lower()
         if plain in self._listed:
             return Verdict.LISTED
-        host = request.headers.get("Host", "").lower()
         try:
             if host and urlsplit(plain).netloc == host:
                 return Verdict.SAME

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 from rtcore_http import accept
-from rtcore_http.accept import AT_ONCE, Accepted, Acceptor, options_settled
+from rtcore_http.accept import AT_ONCE, Acceptor, accepted
 
 
 class Listening(socket.socket):
@@ -121,21 +121,21 @@ async def test_options_are_the_listeners_and_nobody_sets_them_while_they_are_set
         sock = transport.get_extra_info("socket")
         nodelay = (socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.getsockopt(*nodelay) != 0
-        with options_settled(transport):
-            sock.setsockopt(*nodelay, 0)
-            assert sock.getsockopt(*nodelay) == 0, "it says nothing"
+        ours = accepted(transport)
+        assert ours is not None
+        ours.settled = True
+        sock.setsockopt(*nodelay, 0)
+        assert sock.getsockopt(*nodelay) == 0, "it says nothing"
+        ours.settled = False
         assert sock.getsockopt(*nodelay) != 0, "and nothing was changed"
         sock.setsockopt(*nodelay, 0)
         assert sock.getsockopt(*nodelay) == 0
         writer.close()
 
 
-async def test_a_socket_that_was_accepted_elsewhere_is_left_alone() -> None:
+async def test_a_socket_that_was_accepted_elsewhere_is_told_apart() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
-        assert not isinstance(ours, Accepted)
-        with options_settled(transport):
-            size = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-        assert size > 0
+        assert accepted(transport) is None
         transport.close()

@@ -23,7 +23,7 @@ from picows import (
     WSUpgradeResponseWithListener,
 )
 from picows import picows as core
-from rtcore_http.accept import options_settled
+from rtcore_http.accept import accepted
 
 if TYPE_CHECKING:
     from rtcore_websocket.link import PicowsLink
@@ -106,7 +106,8 @@ def hand_over(request: web.Request, link: PicowsLink, answer: bytes, *, max_fram
     http.keep_alive(False)  # or its timer pins the protocol, 5 KiB, for an hour
     http.transport = None  # or aiohttp closes what it gave away
     http.connection_lost(None)  # from its counts, its parser and its request
-    transport.set_protocol(_NOBODY)  # or uvloop's own transport keeps the old one by its `data_received`
+    if accepted(transport) is None:
+        transport.set_protocol(_NOBODY)  # or uvloop's own transport keeps the old one by its `data_received`
     protocol = _take(transport, link, max_frame=max_frame)
     _feed(protocol, transport, early)
     if link.reading and (http._buffer_paused or http._reading_paused):  # noqa: SLF001
@@ -144,8 +145,13 @@ def _take(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> 
     no_pings = (False, 0, 0, WSAutoPingStrategy.PING_WHEN_IDLE, False)
     make: Any = core.WSProtocol  # type: ignore[attr-defined]  # there, and not promised
     protocol = make(None, None, False, accept, _Ear(link), True, None, *no_pings, max_frame, None, _BUFFER)
-    with options_settled(transport):
+    sock = accepted(transport)
+    if sock is None:
         protocol.connection_made(transport)
+    else:
+        sock.settled = True
+        protocol.connection_made(transport)
+        sock.settled = False
     transport.set_protocol(protocol)
     _feed(protocol, transport, _HANDSHAKE)
     return protocol
