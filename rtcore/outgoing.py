@@ -271,7 +271,11 @@ class Outgoing(ServerLine):
         """The connection has room: write what waits, a little at a time, until it is full again."""
         if self.connection is not connection:
             return
-        self._tell_gaps()
+        lanes = self.outbox
+        if isinstance(lanes, Lanes) and not lanes.count and not connection.paused and not connection.ended:
+            self.outbox = []  # nothing has come meanwhile, as between most polls
+        if self._gaps:
+            self._tell_gaps()
         while isinstance(self.outbox, Lanes) and not connection.paused and not connection.ended:
             lanes = self.outbox
             batch: list[Message] = []
@@ -283,7 +287,8 @@ class Outgoing(ServerLine):
             if batch:
                 batch, data = self.salvage(batch)
                 self.put(batch, data)
-        self._wake()
+        if self._waiters is not None:
+            self._wake()
 
     def put_in_chunks(self, messages: Sequence[Message]) -> None:
         """Write a burst in pieces for as long as the connection takes them; the rest waits in lanes."""
