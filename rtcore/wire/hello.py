@@ -28,13 +28,11 @@ def field(
     Raises:
         BadControlError: missing without a default, of another type, negative, or too long.
     """
-    value = fields.get(key)
+    value: Any = fields.get(key)
     # Most of them: each poll has four, and a client says hello thousands of times when a server comes back.
-    if value.__class__ is kind:
-        if kind is str and len(value) <= TEXT_MAX:
-            return value
-        if kind is int and 0 <= value < 2**53:
-            return value
+    given: Any = value.__class__
+    if given is kind and ((given is str and len(value) <= TEXT_MAX) or (given is int and 0 <= value < 2**53)):
+        return value
     if value is None:
         if default is ...:
             raise BadControlError(f"{item}: `{key}` is missing")

@@ -22,4 +22,4 @@ NETWORKS = web.AppKey[tuple[Network, ...]]("rtcore_networks", tuple)
 #: The `[http]` section.
 SETTINGS = web.AppKey("rtcore_http_settings", HttpSettings)
 #: What a request speaks that may come here. Kept in the request, which those with the same head may share.
-CODEC = web.RequestKey[Codec]("rtcore_codec", Codec)  # type: ignore[type-abstract]  # only its name is used
+CODEC = web.RequestKey[Codec]("rtcore_codec", Codec)
