@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from rtcore.errors import Rejected
 from rtcore.spi.broker import History, Position, Publication
-from rtcore.wire.errors import WireError
-from rtcore.wire.message import Message
 from rtcore_rooms.arrivals import Arrivals
+from rtcore_rooms.missed import Missed, skip
+from rtcore_rooms.names import addressed, check_name
 from rtcore_rooms.presence import Presence, check_member_name
 from rtcore_rooms.promptly import IN_A_TASK, Patience
 from rtcore_rooms.rights import ask
@@ -29,20 +29,15 @@ from rtcore_rooms.settings import Patterns, Settings
 if TYPE_CHECKING:
     from rtcore.app import App
     from rtcore.session import Session
+    from rtcore.wire.message import Message
     from rtcore.wire.policy import Policy
 
 T = TypeVar("T")
 
-#: Characters of a room's name.
-NAME_MAX: Final = 128
 #: Types that a client must not be able to fake towards another one: what clients take for the server's own answers.
 RESERVED: Final = frozenset({"reply", "error", "gap"})
 #: Prefix of this plugin's own types.
 OWN: Final = "room:"
-#: Says that a place in the history is not for whoever gets it: its own message, where there is no echo.
-SKIP: Final = "room:skip"
-#: Looks at the history until it is seen to join what is live; more than one only while others publish meanwhile.
-CATCH_UPS: Final = 10
 
 
 class RoomService:
@@ -59,7 +54,7 @@ class RoomService:
         self._patterns = Patterns(settings.options)
         self._rooms: dict[str, Room] = {}
         self._of: dict[Session, dict[str, Room]] = {}
-        self._history: History | None = None
+        self._missed = Missed()
 
     # -- life --------------------------------------------------------------------------------------------
 
@@ -70,7 +65,7 @@ class RoomService:
         broker: object = self._app.broker
         # Once: on Python 3.11 such a check costs as much as all the rest of a join.
         if isinstance(broker, History):
-            self._history = broker
+            self._missed.history = broker
         policies.add(self._policy)
         try:
             yield
@@ -121,12 +116,12 @@ class RoomService:
         mine = self._of.get(session)
         if mine is not None and room in mine:
             self._name(session, mine[room], name)
-            return await self._catch_up(session, mine[room], since, newest, patience)
+            return await self._missed.send(session, mine[room], since, newest, patience)
         self._check_limits(session, room)
         sender = await self._rights(session, room, patience)
         here = await self._open(room, patience)
         try:
-            position = await self._catch_up(session, here, since, newest, patience)
+            position = await self._missed.send(session, here, since, newest, patience)
             # From here to the end nothing waits: what is published next reaches the new member.
             if session.closed is not None:
                 raise Rejected("session_closed")
@@ -254,7 +249,7 @@ class RoomService:
         left_out = self._app.manager.sessions.get(exclude) if exclude is not None else None
         here.audience.publish(message, exclude=left_out)
         if left_out is not None and message.offset is not None and left_out in here.audience:
-            self._skip(left_out, message)
+            skip(left_out, message)
 
     def _publish(self, publication: Publication) -> Position | Awaitable[Position | None] | None:
         broker = self._app.broker
@@ -332,76 +327,10 @@ class RoomService:
             if self._app.broker is not None:
                 self._app.broker.unsubscribe(here.name)
 
-    async def _catch_up(
-        self, session: Session, here: Room, since: Position | None, newest: int, patience: Patience
-    ) -> Position | None:
-        """Send what was missed, until what this node has delivered last is part of it.
-
-        A broker that answers later may bring a publication while it looks: then it is asked for the rest.
-        """
-        broker = self._history
-        if not here.options.history or broker is None:
-            return None
-        goes_on = since is not None
-        limit = here.options.history if goes_on else min(newest, here.options.history)
-        for _ in range(CATCH_UPS):
-            try:
-                missed, top = await patience(broker.history(here.name, since=since, limit=limit))
-            except LookupError as error:
-                raise Rejected("gap", f"the history no longer reaches back to there: {error}") from error
-            for publication in missed:
-                if publication.exclude != session.id:
-                    self._post(session, publication.message)
-                elif goes_on:
-                    self._skip(session, publication.message)
-            since, limit = top, here.options.history
-            if here.delivered is None or here.delivered[0] != top.epoch or here.delivered[1] <= top.offset:
-                return top
-        raise Rejected("gap", "the room is faster than its history can be read; join without it")
-
-    def _skip(self, session: Session, message: Message) -> None:
-        """Tell a member of a place in the history that is not for it, or it would take it for a hole."""
-        session.post(Message(SKIP, room=message.room, offset=message.offset, epoch=message.epoch))
-
-    def _post(self, session: Session, message: Message) -> None:
-        try:
-            session.post(message)
-        except (TypeError, WireError):
-            # One that this client's codec cannot express is no reason to stay outside.
-            session.dropped(message, "unencodable")
-
     def _refusal(self, session: Session, room: str | None) -> Rejected:
         if room is not None and room in self._of.get(session, ()):
             return Rejected("forbidden", "you may listen in this room, not send")
         return Rejected("not_a_member")
-
-
-def check_name(room: str) -> None:
-    """Refuse a name that no room has.
-
-    Raises:
-        Rejected: `bad_room`.
-
-    >>> check_name("chat:1")
-    """
-    if not 0 < len(room) <= NAME_MAX or not room.isprintable() or room != room.strip():
-        raise Rejected("bad_room", f"a room's name has 1 to {NAME_MAX} printable characters")
-
-
-def addressed(message: Message, room: str) -> Message:
-    """Return a message as it goes to a room's members: its payload as it came, and no trace of the request."""
-    return Message(
-        message.type,
-        None if message.raw is not None else message.payload,
-        room=room,
-        priority=message.priority,
-        sender=message.sender,
-        timestamp=message.timestamp,
-        version=message.version,
-        trace=message.trace,
-        raw=message.raw,
-        raw_codec=message.raw_codec,
-    )
 
 
 async def _awaited(answer: Awaitable[T]) -> T:
