@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import OrderedDict
 from collections.abc import Awaitable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from rtcore.backlog import caught_up, furthest
@@ -24,13 +23,13 @@ from rtcore.heartbeat import Heartbeat
 from rtcore.policies import Policies, from_settings
 from rtcore.spi.rooms import Rooms
 from rtcore.telemetry import Counters, Metrics
+from rtcore.tombstones import Tombstones
 from rtcore.wire.codes import closes
 from rtcore.wire.errors import BadControlError
 from rtcore.wire.format import Format
 from rtcore.wire.hello import field
 from rtcore.wire.lanes import Pool
 from rtcore.wire.message import Message
-from rtcore.wire.server_line import Key
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from rtcore.spi.transport import Framing, Handshake, Link
 
 _log = logging.getLogger("rtcore.manager")
-
-#: Ended sessions whose end can still be explained to a client that asks for one of them.
-TOMBSTONES: Final = 10_000
 
 
 class RealtimeManager:
@@ -80,7 +76,7 @@ class RealtimeManager:
         self._attached = 0
         self._connections = 0
         self._detached = Detached(app.options, self._evict)
-        self._tombstones: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
+        self._tombstones = Tombstones()
         # A format lives as long as somebody uses it: a transport may have a framing per connection.
         self._formats: WeakValueDictionary[tuple[str, str | None, int, int], Format] = WeakValueDictionary()
 
@@ -294,8 +290,7 @@ class RealtimeManager:
         node = session_id.partition(".")[0]
         if node != self.app.node:
             return "node_lost"
-        ended, *key = self._tombstones.get(session_id, ("unknown", "", ""))
-        return ended if Key(*key).opens(secret) else "unknown"
+        return self._tombstones.why(session_id, secret)
 
     def close_session(
         self, session: Session, code: str, reason: str = "", *, retry_after: float | None = None
@@ -321,10 +316,7 @@ class RealtimeManager:
         del self._sessions[session.id]
         self._everyone.discard(session)
         self.counters.sessions_closed += 1
-        ended = {"session_expired": "expired", "evicted": "evicted"}.get(code, "unknown")
-        self._tombstones[session.id] = (ended, *session.key)
-        while len(self._tombstones) > TOMBSTONES:
-            self._tombstones.popitem(last=False)
+        self._tombstones.add(session, code)
         self.app.observe("rtcore_session_closed", session=session, reason=code)
 
     def expire(self, session: Session, left: float) -> None:
