@@ -15,7 +15,6 @@ TOMBSTONES: Final = 10_000
 
 #: What a `welcome` says of an end; of any other, that nothing is known.
 _REASONS: Final = {"session_expired": "expired", "evicted": "evicted"}
-_NOBODYS: Final = Key("", "")
 
 
 class Tombstones:
@@ -24,15 +23,16 @@ class Tombstones:
     __slots__ = ("_ended",)
 
     def __init__(self) -> None:
-        self._ended: OrderedDict[str, tuple[str, Key]] = OrderedDict()
+        # Tuples of text, which the collector need not look at: there are ten thousand of them.
+        self._ended: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
 
     def add(self, session: Session, code: str) -> None:
         """A session has ended."""
-        self._ended[session.id] = (_REASONS.get(code, "unknown"), session.key)
+        self._ended[session.id] = (_REASONS.get(code, "unknown"), *session.key)
         while len(self._ended) > TOMBSTONES:
             self._ended.popitem(last=False)
 
     def why(self, session_id: str, secret: str) -> str:
         """Say how a session ended, as one of the reasons of `welcome`; `unknown` also to whoever it was not."""
-        ended, key = self._ended.get(session_id, ("unknown", _NOBODYS))
-        return ended if key.opens(secret) else "unknown"
+        ended, *key = self._ended.get(session_id, ("unknown", "", ""))
+        return ended if Key(*key).opens(secret) else "unknown"
