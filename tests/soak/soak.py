@@ -24,6 +24,8 @@ from tests.soak.flat import Rest, complaints
 ROOT: Final = Path(__file__).parents[2]
 #: Seconds after a crowd has gone within which the server must be at rest.
 PATIENCE: Final = 20.0
+#: Cycles at least: a trend of fewer rests is noise.
+CYCLES: Final = 5
 #: How long nothing may change for it to be called a rest: longer than the server's own timers.
 CALM: Final = 2.5
 
@@ -61,7 +63,7 @@ def soak(
     """Run cycles for so many seconds.
 
     Args:
-        seconds: in all; at least three cycles are run.
+        seconds: in all; at least `CYCLES` cycles are run.
         size: of the crowd: see `Crowd`.
         talk: seconds of each cycle's crowd.
         settings: of the server, and `leak=…`.
@@ -94,7 +96,7 @@ async def _soak(port: int, seconds: float, size: int, talk: float, say: Callable
     await _connect(watcher)
     begun = time.monotonic()
     cycle = 0
-    while cycle < 3 or time.monotonic() - begun < seconds:
+    while cycle < CYCLES or time.monotonic() - begun < seconds:
         cycle += 1
         crowd = Crowd(port, size=size, seed=cycle)
         await crowd.stay(talk)
