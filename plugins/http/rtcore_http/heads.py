@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from rtcore_http.hatches import Asked
 
-#: Heads that are kept for one connection: a client that posts and polls has two, and some lengths of bodies.
-KEPT: Final = 4
+#: Heads that are kept for one connection, at 5 KiB each if a browser made them: a client that polls on one and posts
+#: on another has one, and now and then a body of another length; who does both on one has two.
+KEPT: Final = 2
 #: Bytes of a head that is kept.
 LARGEST: Final = 2048
 

@@ -67,9 +67,9 @@ async def test_a_head_that_was_parsed_is_not_parsed_again(raw: Any, parser: Pars
 
 async def test_another_head_is_parsed_and_then_known_as_well(raw: Any, parser: Parser) -> None:
     for _ in range(3):
-        for body in (b"abc", b"abcdef", b""):
+        for body in (b"abcdef", b""):
             assert await ask(raw, post(body)) == [b"got " + body]
-    assert len(parser.fed) == 3
+    assert len(parser.fed) == 2
 
 
 async def test_few_heads_are_kept_and_no_large_ones(raw: Any, parser: Parser) -> None:

@@ -191,7 +191,7 @@ class PollLink:
         taken, self._waiting, self._size = self._waiting, [], 0
         if self.connection is not None and self.number is None:
             self.connection.pause()
-        return list(frames_of(b"".join(taken)))
+        return list(frames_of(taken[0] if len(taken) == 1 else b"".join(taken)))
 
     def abandon(self, poll: Poll) -> None:
         """Nobody waits for this poll's answer any more. What was written for it is written again for the next."""
