@@ -92,7 +92,9 @@ async def test_a_thousand_messages_survive_twenty_cuts(visit, network: Proxy):
     for page in (ada, grace):
         await got(page, range(1000))
         assert await page.evaluate("gaps") == []
-        assert (await page.evaluate(INFO))["counters"]["reconnects"] >= 3  # a busy page is cut while it is away
+        assert (await page.evaluate(INFO))["counters"][
+            "reconnects"
+        ] >= 3  # a busy page is cut while it is away
 
 
 async def test_websocket_blocked_then_sse_then_polling_and_back(visit, network: Proxy):
