@@ -3,7 +3,7 @@
 aiofastnet's own server makes a task for each connection, since a TLS handshake may have to be waited for, and sets
 options again that the socket has from its listener. Without TLS there is nothing to wait for.
 
-Rule: so few are accepted in one turn of the loop that fewer descriptors than `Room` keeps free can be used up in it,
+Rule: so few are accepted in one turn of the loop that fewer descriptors than `Places` keeps free can be used up in it,
 and that a flood of connects leaves a turn to everybody else.
 """
 

@@ -1,4 +1,4 @@
-"""What a client may cost before it is known: the head of a request within its time, and a file descriptor to spare.
+"""One connection: by which way each of its requests comes in, and that its head is whole within its time.
 
 Rule: no timer and no task per connection. One sweep looks at all that aiohttp still holds; connections that were
 handed over (WebSockets) are not among them.
@@ -7,18 +7,13 @@ handed over (WebSockets) are not among them.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import math
-import os
-import resource
-import socket
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from rtcore_http.accept import AT_ONCE
 from rtcore_http.hatches import Asked, Hatches, Reply
 from rtcore_http.heads import Heads
 
@@ -26,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp.web_server import Server
 
     from rtcore_http.doors import Doors
+    from rtcore_http.places import Places
     from rtcore_http.routes import Handler
 
 #: Requests of one connection that hatches take before others have their turn.
@@ -64,13 +60,26 @@ class Guarded(RequestHandler):
     """
 
     __slots__ = (
-        "_begun", "_doors", "_handled", "_hatches", "_heads", "_reply", "_room", "_turning", "flow", "handler",
-        "head_since", "idle_since", "last",
+        "_begun",
+        "_doors",
+        "_handled",
+        "_hatches",
+        "_heads",
+        "_places",
+        "_reply",
+        "_turning",
+        "flow",
+        "handler",
+        "head_since",
+        "idle_since",
+        "last",
     )  # fmt: skip
 
-    def __init__(self, server: Server, room: Room, doors: Doors, hatches: Hatches, **options: object) -> None:
+    def __init__(
+        self, server: Server, places: Places, doors: Doors, hatches: Hatches, **options: object
+    ) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]  # aiohttp's own keyword arguments, passed on
-        self._room = room
+        self._places = places
         self._doors = doors
         self._hatches = hatches
         self._begun = False
@@ -88,9 +97,9 @@ class Guarded(RequestHandler):
         """Take the connection. Its socket's options come from the listener, its deadline from the sweep."""
         self.transport = cast(asyncio.Transport, transport)
         cast(Any, self._manager).connection_made(self, transport)
-        self._room.enter()
+        self._places.enter()
         self.head_since = self._loop.time()
-        self.last = self._room.scarce(transport)
+        self.last = self._places.scarce(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone, or it is somebody else's from here on."""
@@ -103,7 +112,7 @@ class Guarded(RequestHandler):
             self.flow.lost()
         if self.head_since is not _GONE:
             self.head_since = _GONE
-            self._room.leave()
+            self._places.leave()
 
     # -- what comes in ---------------------------------------------------------------------------------------
 
@@ -261,70 +270,6 @@ def watch_writes(request: web.Request, flow: Flow | None) -> None:
     protocol = request.protocol
     if isinstance(protocol, Guarded):
         protocol.flow = flow
-
-
-class Room:
-    """Who is inside, and how many file descriptors are left: the lowest free number is handed out, so a high one tells.
-
-    Args:
-        spare: descriptors that stay free for files, the broker and the next restart.
-    """
-
-    def __init__(self, spare: int) -> None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != hard:
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-                soft = hard
-            except (ValueError, OSError):
-                pass
-        limit = 1 << 30 if soft == resource.RLIM_INFINITY else soft
-        self._soft = max(limit - spare, 16)
-        self._hard = max(limit - max(spare // 4, 2 * AT_ONCE), 24)
-        self._gone: bool | None = None
-        self._inside = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
-
-    def enter(self) -> None:
-        """A connection began."""
-        self._inside += 1
-        self._empty.clear()
-
-    def leave(self) -> None:
-        """It ended, or was handed over."""
-        self._inside -= 1
-        if not self._inside:
-            self._empty.set()
-
-    async def wait_empty(self) -> None:
-        """Wait until none is left: after `close` on a transport its socket still has a last thing or two to say."""
-        await self._empty.wait()
-
-    def scarce(self, transport: asyncio.BaseTransport) -> bool:
-        """Whether this connection has one of the last descriptors."""
-        sock: socket.socket | None = transport.get_extra_info("socket")
-        return sock is not None and sock.fileno() >= self._soft
-
-    def gone(self, listening: int) -> bool:
-        """Whether not even an answer can be afforded. Asked before a TLS handshake, which may take its time.
-
-        aiofastnet's accept loop does not survive running out; a number is asked for and given back instead, and the
-        answer holds for all that were accepted in this turn: the one that is dropped leaves a low number behind.
-        """
-        if self._gone is None:
-            try:
-                number = fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, 0)
-            except OSError:
-                number = self._hard
-            else:
-                os.close(number)
-            self._gone = number >= self._hard
-            asyncio.get_running_loop().call_soon(self._ask_again)
-        return self._gone
-
-    def _ask_again(self) -> None:
-        self._gone = None
 
 
 async def sweep(server: Server, *, header_timeout: float, keepalive_timeout: float) -> None:

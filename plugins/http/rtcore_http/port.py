@@ -21,12 +21,13 @@ from rtcore.errors import PluginError, Rejected
 from rtcore_http import tls
 from rtcore_http.answers import refuse
 from rtcore_http.doors import Doors, dressing
-from rtcore_http.guard import Guarded, Room, sweep
+from rtcore_http.guard import Guarded, sweep
 from rtcore_http.hatches import Hatches
 from rtcore_http.health import healthz, readyz
 from rtcore_http.keys import APP, NETWORKS, ORIGINS, SETTINGS
 from rtcore_http.listen import Listener
 from rtcore_http.origins import Origins, Verdict
+from rtcore_http.places import Places
 from rtcore_http.routes import Route
 from rtcore_http.settings import HttpSettings
 from rtcore_http.upstream import PATH as SEND_PATH
@@ -70,7 +71,7 @@ class Port:
         self._sweeper: asyncio.Task[None] | None = None
         self._addresses: list[tuple[str, int]] = []
         self._scheme = "http"
-        self._room: Room | None = None
+        self._places: Places | None = None
         self._stop_timeout = 0.0
 
     @property
@@ -115,9 +116,9 @@ class Port:
         await runner.setup()
         server = runner.server
         assert server is not None  # noqa: S101 - set up in the line above
-        self._runner, self._listener, self._room = runner, listener, Room(settings.spare_files)
+        self._runner, self._listener, self._places = runner, listener, Places(settings.spare_files)
         await listener.listen(
-            self._protocols(server, self._room, doors, hatches, settings),
+            self._protocols(server, self._places, doors, hatches, settings),
             fast=settings.server == "aiofastnet",
             tls=context,
             ssl_handshake_timeout=settings.tls_timeout,
@@ -140,7 +141,7 @@ class Port:
         listener, self._listener = self._listener, None
         runner, self._runner = self._runner, None
         sweeper, self._sweeper = self._sweeper, None
-        room, self._room = self._room, None
+        places, self._places = self._places, None
         self._addresses = []
         if listener is not None:
             listener.close()
@@ -149,14 +150,14 @@ class Port:
         if runner is not None:
             await runner.cleanup()
         # Not the listener's `wait_closed`: it waits for sockets that were handed over, too, which have other owners.
-        if room is not None:
+        if places is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(room.wait_empty(), self._stop_timeout + 1.0)
+                await asyncio.wait_for(places.wait_empty(), self._stop_timeout + 1.0)
         if listener is not None:
             listener.forget()
 
     def _protocols(
-        self, server: Server, room: Room, doors: Doors, hatches: Hatches, settings: HttpSettings
+        self, server: Server, places: Places, doors: Doors, hatches: Hatches, settings: HttpSettings
     ) -> Callable[[], Guarded]:
         """Return what makes aiohttp's protocol for a connection."""
         loop = asyncio.get_running_loop()
@@ -175,9 +176,9 @@ class Port:
         counted = settings.server == "aiofastnet"  # asyncio's own server does it by itself
 
         def guarded() -> Guarded:
-            if counted and listener is not None and room.gone(listener.fileno):
+            if counted and listener is not None and places.gone(listener.fileno):
                 raise ConnectionRefusedError("no file descriptor left")
-            return Guarded(server, room, doors, hatches, **options)
+            return Guarded(server, places, doors, hatches, **options)
 
         return guarded
 

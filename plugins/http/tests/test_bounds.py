@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from rtcore_http.body import read_body
-from rtcore_http.guard import Room
+from rtcore_http.places import Places
 from rtcore_http.routes import Route
 
 
@@ -165,7 +165,7 @@ async def test_the_last_descriptors_are_kept_and_the_client_is_told(
     serve: Any, browser: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, url = await serve()
-    monkeypatch.setattr(Room, "scarce", lambda self, transport: True)
+    monkeypatch.setattr(Places, "scarce", lambda self, transport: True)
     async with browser.get(url + "/healthz") as response:
         assert response.status == 503
         assert (await response.json())[1]["code"] == "server_full"
@@ -178,7 +178,7 @@ async def test_with_no_descriptor_left_a_connection_is_dropped_at_once(
     serve: Any, connect: Any, browser: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, url = await serve()
-    monkeypatch.setattr(Room, "gone", lambda self, listening: True)
+    monkeypatch.setattr(Places, "gone", lambda self, listening: True)
     dropped = await connect(url)
     assert await dropped.rest() == b""
     monkeypatch.undo()
@@ -191,21 +191,21 @@ def descriptors() -> int:
 
 
 async def test_room_is_measured_by_the_number_that_comes_next() -> None:
-    room = Room(spare=64)
-    assert not room.gone(0)
-    hard, room._hard = room._hard, 0
-    assert not room.gone(
+    places = Places(spare=64)
+    assert not places.gone(0)
+    hard, places._hard = places._hard, 0
+    assert not places.gone(
         0
     )  # it is asked once a turn: what was found out holds for all that were accepted in it
     await asyncio.sleep(0)
-    assert room.gone(0)
-    room._hard = hard
-    assert room.gone(0)  # and so is whoever was accepted in the same turn
+    assert places.gone(0)
+    places._hard = hard
+    assert places.gone(0)  # and so is whoever was accepted in the same turn
     await asyncio.sleep(0)
-    assert not room.gone(0)
+    assert not places.gone(0)
     before = descriptors()
     for _ in range(100):
-        room.gone(0)
+        places.gone(0)
         await asyncio.sleep(0)
     assert descriptors() == before
 
