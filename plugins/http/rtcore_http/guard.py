@@ -60,19 +60,8 @@ class Guarded(RequestHandler):
     """
 
     __slots__ = (
-        "_begun",
-        "_doors",
-        "_handled",
-        "_hatches",
-        "_heads",
-        "_places",
-        "_reply",
-        "_turning",
-        "flow",
-        "handler",
-        "head_since",
-        "idle_since",
-        "last",
+        "_begun", "_doors", "_handled", "_hatches", "_heads", "_places", "_reply", "_turning", "flow", "handler",
+        "head_since", "idle_since", "last",
     )  # fmt: skip
 
     def __init__(
@@ -120,7 +109,7 @@ class Guarded(RequestHandler):
         """Take bytes; the first ones after a request begin the next head."""
         self.idle_since = None
         heads, waiting = self._heads, len(self._messages)
-        if heads is not None and not waiting and self._free:
+        if heads is not None and not (waiting or self._out_of_hand or self._unanswered):
             found = heads.find(data)
             if found is not None:
                 self._enter(*found)
@@ -139,22 +128,24 @@ class Guarded(RequestHandler):
             self._turn()
 
     @property
-    def _free(self) -> bool:
-        """Nothing of this connection is at work or waits to be written."""
+    def _out_of_hand(self) -> bool:
+        """Somebody further up lets requests in, or the task takes the next one by itself, or nobody does any more."""
         at_work = self._begun and (self._waiter is None or self._waiter.done())
-        busy = self._turning or self._reply is not None or self.writing_paused
-        return not (at_work or busy or self._close or self._force_close)
+        return self._turning or at_work or self._close or self._force_close
+
+    @property
+    def _unanswered(self) -> bool:
+        """An answer is due, or not read: who does not read answers is answered no more before it does."""
+        return self._reply is not None or self.writing_paused
 
     def _turn(self) -> None:
         """Let in what has arrived, one request after the other: by a door, by a hatch, or by aiohttp's task."""
-        at_work = self._begun and (self._waiter is None or self._waiter.done())
-        if self._turning or at_work or self._close or self._force_close:
-            return  # somebody further up does it, or the task takes the next one by itself, or nobody does
+        if self._out_of_hand:
+            return
         self._turning = True
         try:
             for _ in range(IN_A_ROW):
-                # Who does not read answers is answered no more before it does.
-                if not self._messages or self._reply is not None or self.writing_paused:
+                if not self._messages or self._unanswered:
                     break
                 if not self._by_door() and not self._by_hatch():
                     self._by_task()

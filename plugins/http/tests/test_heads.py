@@ -181,7 +181,7 @@ async def same_by_the_parser(
         for packet in (*packets, post(b"end", more="Connection: close\r\n")):
             if not raw.reader._eof:  # it may be one that ends the connection
                 await raw.send(packet)
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.03)  # so that each is a packet of its own
         said: bytes = await raw.rest()
         return b"\r\n".join(line for line in said.split(b"\r\n") if not line.startswith(b"Date:"))
 

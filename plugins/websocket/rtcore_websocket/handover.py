@@ -150,8 +150,10 @@ def _take(transport: asyncio.Transport, link: PicowsLink, *, max_frame: int) -> 
         protocol.connection_made(transport)
     else:
         sock.settled = True
-        protocol.connection_made(transport)
-        sock.settled = False
+        try:
+            protocol.connection_made(transport)
+        finally:
+            sock.settled = False
     transport.set_protocol(protocol)
     _feed(protocol, transport, _HANDSHAKE)
     return protocol
