@@ -19,6 +19,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rtcore import hooks
+from rtcore.contained import Escaped
 from rtcore.errors import PluginError, RtcoreError
 from rtcore.inbound import Inbound
 from rtcore.manager import RealtimeManager
@@ -163,7 +164,17 @@ class App:
         return self._booted and self.manager.draining
 
     def spawn(self, coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-        """Run something in a task that the app owns: it has a name, its failure is logged, it ends with the app."""
+        """Run something in a task that the app owns: it has a name, its failure is logged, it ends with the app.
+
+        A `SystemExit` or a `KeyboardInterrupt` that it raises is such a failure, and does not end the event loop.
+        """
+        task = self.own(_to_itself(coro, name), name=name)
+        # One that is cancelled before it has begun never awaits what it is for.
+        task.add_done_callback(lambda _: coro.close())
+        return task
+
+    def own(self, coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Do the same for what lets no such thing out: a frame less for each handler."""
         task = asyncio.get_running_loop().create_task(coro, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -181,7 +192,7 @@ class App:
         for impl in reversed(observers):
             try:
                 impl.function(*[facts[name] for name in impl.argnames])
-            except Exception:  # noqa: BLE001 - an observer only looks on
+            except BaseException:  # noqa: BLE001 - an observer only looks on
                 _log.exception("the observer of %s in plugin %r failed", hook, impl.plugin_name)
 
     # -- life ------------------------------------------------------------------------------------------
@@ -329,3 +340,11 @@ class App:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _to_itself(coro: Coroutine[Any, Any, T], name: str) -> T:
+    """Let a failure be a failure of its task."""
+    try:
+        return await coro
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise Escaped(f"task {name!r}", error) from error

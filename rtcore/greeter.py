@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from rtcore.contained import Escaped, contained
 from rtcore.errors import Rejected
 from rtcore.session import Session
 from rtcore.spi.auth import Identity
@@ -132,7 +133,7 @@ class Greeter:
         """
         authenticators = self._manager.app.registry.authenticators
         for place, authenticator in enumerate(authenticators):
-            answer = authenticator.authenticate(handshake)
+            answer = _asked(authenticator, handshake)
             if isinstance(answer, Identity):
                 return answer
             if answer is not None:
@@ -145,12 +146,14 @@ class Greeter:
         """Wait for an authenticator, and ask the others after it. All of them have `hello_timeout` seconds."""
         try:
             async with asyncio.timeout(self._manager.options.hello_timeout):
-                identity = await answer
+                identity = await contained(answer, "an authenticator")
                 for authenticator in others:
                     if identity is not None:
                         break
-                    asked = authenticator.authenticate(handshake)
-                    identity = asked if asked is None or isinstance(asked, Identity) else await asked
+                    asked = _asked(authenticator, handshake)
+                    if asked is not None and not isinstance(asked, Identity):
+                        asked = await contained(asked, f"the authenticator {authenticator.name!r}")
+                    identity = asked
                 return identity
         except TimeoutError as error:
             raise Rejected("hello_timeout", "the authenticators took too long") from error
@@ -374,6 +377,22 @@ def _pace(limiters: Sequence[Limiter]) -> dict[str, float]:
         "rate_per_second": min(limiter.rate for limiter in stated),
         "burst": min(limiter.burst for limiter in stated),
     }
+
+
+def _asked(
+    authenticator: Authenticator, handshake: Handshake
+) -> Identity | Awaitable[Identity | None] | None:
+    """Ask one authenticator. What it raises ends nothing but this question.
+
+    Raises:
+        Rejected: by the authenticator.
+    """
+    try:
+        return authenticator.authenticate(handshake)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise Escaped(f"the authenticator {authenticator.name!r}", error) from error
 
 
 def _same(one: Identity, other: Identity) -> bool:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from inspect import isawaitable
+from inspect import isasyncgen, isawaitable, isgenerator
 from typing import TYPE_CHECKING, Any, Final
 
+from rtcore.contained import contained
 from rtcore.errors import Rejected
 from rtcore.handlers import Route
 from rtcore.limiting import together
@@ -119,11 +120,11 @@ class Inbound:
                     result = self._traced(route, session, message)
                 else:
                     result = route.call(session, message)
-                if result.__class__ not in PLAIN and isawaitable(result):
+                if result.__class__ not in PLAIN and is_to_be_awaited(result):
                     session.run(route.going_on(result), message)
                 elif message.id is not None:
                     session.reply(message, result)
-        except Exception as error:  # noqa: BLE001 - a handler's failure is its caller's news, nobody else's
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is its sender's news, nobody else's
             self.failed(session, message, error)
 
     def delay(self, session: Session, message: Message) -> float:
@@ -142,7 +143,7 @@ class Inbound:
                     self._counters.drop("rejected")
                     return 0.0
                 message = stepped
-        except Exception as error:  # noqa: BLE001 - see dispatch
+        except BaseException as error:  # noqa: BLE001 - see dispatch
             self.failed(session, message, error)
         else:
             self.dispatch(session, message, limited=False)
@@ -163,10 +164,13 @@ class Inbound:
 
     def answer(self, session: Session, message: Message, result: Any) -> None:
         """Send what a handler returned, if it was asked for."""
-        if message.id is None or session.closed is not None:
+        if session.closed is not None:
             return
         try:
-            session.reply(message, result)
+            if result.__class__ not in PLAIN and is_to_be_awaited(result):
+                raise TypeError("an async handler returned something to await: await it there")
+            if message.id is not None:
+                session.reply(message, result)
         except Exception as error:  # noqa: BLE001 - whatever a codec raises
             self.failed(session, message, error)
 
@@ -204,11 +208,24 @@ class Inbound:
 
         async def confirm() -> None:
             try:
-                self.answer(session, message, _where(await result))
+                position = await contained(result, "the broker")
             except Exception as error:  # noqa: BLE001 - the broker's failure is the publisher's news
                 self.failed(session, message, error)
+            else:
+                self.answer(session, message, _where(position))
 
         session.manager.app.spawn(confirm(), name="publish")
+
+
+def is_to_be_awaited(result: Any) -> bool:
+    """Say whether what a handler has returned is to be awaited.
+
+    Raises:
+        TypeError: it is a generator, of which not a line would ever run.
+    """
+    if isgenerator(result) or isasyncgen(result):
+        raise TypeError("a handler returned a generator: send the parts with `session.send`, then return")
+    return isawaitable(result)
 
 
 def _where(position: Position | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rtcore.connection import Unread
+from rtcore.contained import was_cancelled
 from rtcore.errors import Rejected
 
 if TYPE_CHECKING:
@@ -108,9 +109,7 @@ class Running:
 
     def _begin(self, route: Route, message: Message) -> None:
         key = object()
-        task = self._session.manager.app.spawn(
-            self._handle(key, route, message), name=f"handler {route.name}"
-        )
+        task = self._session.manager.app.own(self._handle(key, route, message), name=f"handler {route.name}")
         self._runs[key] = _Run(task, route, message)
         if not route.concurrent:
             self._turn = True
@@ -120,11 +119,11 @@ class Running:
         inbound = session.manager.inbound
         try:
             result = await inbound.call(route, session, message)
-        except asyncio.CancelledError:
-            if session.closed is None:
-                session.answer_error(message, Rejected("cancelled"))
-            raise
-        except Exception as error:  # noqa: BLE001 - a handler's failure is its caller's news, nobody else's
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and was_cancelled():
+                if session.closed is None:
+                    session.answer_error(message, Rejected("cancelled"))
+                raise
             inbound.failed(session, message, error)
         else:
             inbound.answer(session, message, result)
