@@ -106,6 +106,7 @@ CODES: dict[str, Code] = {
         Code("origin_refused", 4207, _R, False, "the page's origin is not on the allow-list"),
         Code("message_too_big", 4208, _R, False, "a frame is larger than max_message_size"),
         Code("bye", 4209, _R, False, "the client said goodbye"),
+        Code("host_refused", 4210, _R, False, "the request calls the server by a name that is not its own"),
         # -- inside a session: answered by an `error`, never a close --------------------------------
         Code("undecodable", 0, _R, False, "a message could not be decoded; it was counted"),
         Code("bad_message", 0, _R, False, "a message lacks a type, or a field has the wrong type"),

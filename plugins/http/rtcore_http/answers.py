@@ -25,6 +25,7 @@ STATUS: Final[dict[str, int]] = {
     "credentials_expired": 401,
     "forbidden": 403,
     "origin_refused": 403,
+    "host_refused": 421,
     "kicked": 403,
     "unknown_session": 404,
     "session_expired": 404,

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from rtcore.errors import Rejected
 from rtcore.spi.transport import Handshake
-from rtcore_http.keys import NETWORKS, ORIGINS
+from rtcore_http.keys import HOSTS, NETWORKS, ORIGINS
 from rtcore_http.origins import Verdict
 
 if TYPE_CHECKING:
@@ -35,14 +35,21 @@ def check_origin(request: web.Request) -> Verdict:
     """Return what the page behind a request is to us.
 
     Raises:
-        Rejected: `origin_refused`; the page is on another host and no list names it.
+        Rejected: `host_refused`, the request calls this server by a name that is not its own; `origin_refused`, the
+            page is on another host and no list names it.
     """
+    headers = request.headers
+    host, hosts = headers.get("Host", ""), request.app[HOSTS]
+    if not hosts.admits(host):
+        hosts.refused(host)
+        raise Rejected(
+            "host_refused", f"this server is not called {host[:100]!r}; see `allowed_hosts` in [http]"
+        )
     verdict = request.app[ORIGINS].judge(request)
     if verdict is Verdict.REFUSED:
-        raise Rejected(
-            "origin_refused",
-            f"pages of {request.headers.get('Origin', '')[:100]} may not connect; see `origins` in [http]",
-        )
+        origin = headers.get("Origin")
+        pages = "pages of another site" if origin is None else f"pages of {origin[:100]!r}"
+        raise Rejected("origin_refused", f"{pages} may not connect; see `origins` in [http]")
     return verdict
 
 
@@ -55,7 +62,7 @@ def handshake_of(request: web.Request, transport: str, **extra: Any) -> Handshak
         extra: what else an authenticator or the kernel may want to know (`Handshake.extra`).
 
     Raises:
-        Rejected: `origin_refused`.
+        Rejected: `host_refused` or `origin_refused`.
     """
     verdict = check_origin(request)
     headers = {

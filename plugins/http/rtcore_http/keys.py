@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rtcore.app import App
 from rtcore.spi.codec import Codec
+from rtcore_http.hosts import Hosts
 from rtcore_http.origins import Origins
 from rtcore_http.settings import HttpSettings
 
@@ -17,6 +18,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 APP = web.AppKey("rtcore_app", App)
 #: Who may connect from a browser.
 ORIGINS = web.AppKey("rtcore_origins", Origins)
+#: The names by which this server may be called.
+HOSTS = web.AppKey("rtcore_hosts", Hosts)
 #: Proxies that are believed.
 NETWORKS = web.AppKey[tuple[Network, ...]]("rtcore_networks", tuple)
 #: The `[http]` section.

@@ -4,19 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import aiofastnet
 
 from rtcore_http.accept import AT_ONCE, Acceptor
 from rtcore_http.tls import Unheard
 
+_log = logging.getLogger("rtcore.http")
+
+#: How a system says that it has no IPv6 (`socket` or `bind`).
+NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
+#: Ports that are tried until one is free in both families, if any will do.
+ATTEMPTS: Final = 16
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach an address.
+
+    >>> is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+
+
+def remedy(host: str, error: OSError) -> str:
+    """Return what to do about an address that cannot be listened on."""
+    if ":" in host and error.errno in NO_IPV6:
+        return "this system has no IPv6, or not this address: set `http.host` to one of its own, or to an IPv4 address"
+    if error.errno == errno.EADDRINUSE:
+        return "free it, or choose another with `http.port` or `--port`"
+    if error.errno == errno.EACCES:
+        return "ports from 1024 on may be opened by everybody; choose one with `http.port` or `--port`"
+    return "set `http.host` to an address of this machine"
+
 
 class Listener:
-    """Listens on every address of a host.
+    """Listens on every address of a host; of `::` on those of both families.
 
     Args:
         host, port: as in the settings; with port 0 all addresses get the same one.
@@ -52,24 +82,58 @@ class Listener:
         Raises:
             OSError: one of them is in use, or is none of this machine's.
         """
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
+        if self._host == "::":
+            await self._bind_all()
+            return
+        found = await asyncio.get_running_loop().getaddrinfo(
             self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
         )
         port = self._port
         try:
-            for family, kind, protocol, _, address in dict.fromkeys(found):
-                sock = socket.socket(family, kind, protocol)
-                self._sockets.append(sock)
-                sock.setblocking(False)
-                self._tune(sock)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                sock.bind((address[0], port, *address[2:]))
-                port = sock.getsockname()[1]
+            for family, _, _, _, address in dict.fromkeys(found):
+                port = self._bind(family, (address[0], port, *address[2:]))
         except OSError:
             self.close()
             raise
+
+    async def _bind_all(self) -> None:
+        """Take every address of both families, each with a socket of its own.
+
+        One for both would do, but then IPv4 peers have addresses such as `::ffff:10.0.0.1`, which no limit and no
+        list of proxies means. With port 0 the number that one family has got may be taken in the other.
+        """
+        for attempt in range(ATTEMPTS):
+            port = self._port
+            try:
+                try:
+                    port = self._bind(socket.AF_INET6, ("::", port, 0, 0))
+                except OSError as error:
+                    if error.errno not in NO_IPV6:
+                        raise
+                    _log.warning("this system has no IPv6: `::` is IPv4 only (%s)", error.strerror)
+                self._bind(socket.AF_INET, ("0.0.0.0", port))  # noqa: S104 - it is what was asked for
+            except OSError as error:
+                self.close()
+                if self._port or error.errno != errno.EADDRINUSE or attempt == ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
+    def _bind(self, family: socket.AddressFamily, address: tuple[Any, ...]) -> int:
+        """Take one address; return its port."""
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            self._tune(sock)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+        except OSError:
+            sock.close()
+            raise
+        self._sockets.append(sock)
+        port: int = sock.getsockname()[1]
+        return port
 
     def _tune(self, sock: socket.socket) -> None:
         """Set a listening socket up: what it accepts inherits all of it, and saves five calls per connection.

@@ -24,13 +24,14 @@ from rtcore_http.doors import Doors, dressing
 from rtcore_http.guard import Guarded, sweep
 from rtcore_http.hatches import Hatches
 from rtcore_http.health import healthz, readyz
-from rtcore_http.keys import APP, NETWORKS, ORIGINS, SETTINGS
-from rtcore_http.listen import Listener
+from rtcore_http.hosts import Hosts
+from rtcore_http.index import Index, missing
+from rtcore_http.keys import APP, HOSTS, NETWORKS, ORIGINS, SETTINGS
+from rtcore_http.listen import Listener, is_loopback, remedy
 from rtcore_http.origins import Origins, Verdict
 from rtcore_http.places import Places
-from rtcore_http.routes import Route
+from rtcore_http.routes import Route, under
 from rtcore_http.settings import HttpSettings
-from rtcore_http.upstream import PATH as SEND_PATH
 from rtcore_http.upstream import send, send_at_once
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ OWN = (
     Route("HEAD", "/healthz", healthz),
     Route("GET", "/readyz", readyz),
     Route("HEAD", "/readyz", readyz),
-    Route("POST", SEND_PATH, send, hatch=send_at_once),
 )
 
 
@@ -78,6 +78,11 @@ class Port:
     def port(self) -> int:
         """The port that is open; 0 while there is none."""
         return self._addresses[0][1] if self._addresses else 0
+
+    @property
+    def base(self) -> str:
+        """The path below which the transports are."""
+        return self._app.settings(HttpSettings).base.removesuffix("/")
 
     @property
     def urls(self) -> Sequence[str]:
@@ -111,8 +116,10 @@ class Port:
             raise PluginError(
                 "http",
                 f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}",
-                mend="free it, or choose another with `http.port` or `--port`",
+                mend=remedy(settings.host, error),
             ) from error
+        if not settings.allowed_hosts and all(is_loopback(host) for host, _ in listener.addresses):
+            made[HOSTS].only_local()
         await runner.setup()
         server = runner.server
         assert server is not None  # noqa: S101 - set up in the line above
@@ -193,13 +200,18 @@ def application(
     """
     made = web.Application(middlewares=[_answer], client_max_size=app.options.max_message_size)
     origins = Origins(settings.origins, max_age=settings.preflight_max_age)
+    made[HOSTS] = Hosts(settings.allowed_hosts)
     made[APP] = app
     made[SETTINGS] = settings
     made[ORIGINS] = origins
     made[NETWORKS] = tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies)
     doors, hatches = Doors(made), Hatches(made)
+    way_up = Route(
+        "POST", under(app, "send"), send, hatch=send_at_once, about="messages of event streams and polls"
+    )
     seen: set[tuple[str, str]] = set()
-    for method, path, handler, door, hatch in (*OWN, *routes):
+    index = Index(settings.base)
+    for method, path, handler, door, hatch, _ in index.among([*OWN, way_up, *routes]):
         if (method, path) in seen:
             raise PluginError(
                 "http", f"two routes for {method} {path}", mend="disable the plugin that should not have it"
@@ -241,7 +253,11 @@ async def _answer(request: web.Request, handler: Next) -> web.StreamResponse:
         return await handler(request)
     except Rejected as refusal:
         return refuse(refusal)
-    except (web.HTTPException, asyncio.CancelledError):
+    except web.HTTPException as error:
+        if error is request.match_info.http_exception:
+            return missing(request, error)
+        raise
+    except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001 - a route is a plugin's own code; it is logged
         if isinstance(error, ConnectionError) and (

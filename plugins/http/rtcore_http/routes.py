@@ -6,6 +6,8 @@ from rtcore_http.routes import Route
 @hookimpl
 def rtcore_http_routes(app):
     return [Route("GET", "/hello", hello)]
+
+What belongs to the wire is below the base path of the settings, `under(app, "hello")`, so that it moves with it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiohttp import web
 
 from rtcore.hooks import hookspec
+from rtcore_http.settings import HttpSettings
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -42,6 +45,8 @@ class Route(NamedTuple):
     its body, and a `Reply` to answer it by, at once or later. What is unusual about a request makes it the handler's,
     so that a hatch is never the only way in. Its path has no variable parts either. Requests of one connection with the
     same head share the `web.Request` that it is given: what was found out of a head may be kept in it.
+
+    `about` says in a few words what a path below the base is: `GET /rt` lists them for people.
     """
 
     method: str
@@ -49,6 +54,13 @@ class Route(NamedTuple):
     handler: Handler
     door: Door | None = None
     hatch: Hatch | None = None
+    about: str = ""
+
+
+def under(app: App, leaf: str) -> str:
+    """Return the path of something that clients find below the base: `/rt/ws` for `ws`."""
+    base = app.settings(HttpSettings).base
+    return f"{base.removesuffix('/')}/{leaf}"
 
 
 @hookspec

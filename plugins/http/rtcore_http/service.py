@@ -15,5 +15,9 @@ class Http(Protocol):
         """The port that is open; 0 while there is none."""
 
     @property
+    def base(self) -> str:
+        """The path below which the transports are: `/rt`; empty if that is the root."""
+
+    @property
     def urls(self) -> Sequence[str]:
         """Where it listens: `["http://127.0.0.1:8080"]`; empty while it does not."""

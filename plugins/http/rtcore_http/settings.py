@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 from attrs import validators as v
+
+from rtcore_http import hosts
+from rtcore_http.origins import pattern_of
+
+_BASE: Final = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
 
 
 def _help(text: str, unit: str = "") -> dict[str, Any]:
     return {"help": text, "unit": unit} if unit else {"help": text}
 
 
+def _base(_: object, field: attrs.Attribute[Any], value: str) -> None:
+    if not _BASE.fullmatch(value) or {".", ".."} & set(value.split("/")):
+        raise ValueError('a path such as "/rt" or "/app/rt", without a slash at its end; "/" for none')
+
+
 def _origins(_: object, field: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     for origin in value:
-        scheme, _, rest = origin.partition("://")
-        if origin != "*" and (not scheme or not rest or "/" in rest):
-            raise ValueError('origins such as "https://example.org", without a path, or "*"')
+        if origin != "*":
+            pattern_of(origin)
+
+
+def _hosts(_: object, field: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    for host in value:
+        hosts.pattern(host)
 
 
 def _networks(_: object, field: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
@@ -36,12 +51,22 @@ class HttpSettings:
     # -- the port ------------------------------------------------------------------------------------------
     host: str = attrs.field(
         default="127.0.0.1",
-        metadata=_help('The address to listen on; "0.0.0.0" or "::" for every one of this machine.'),
+        metadata=_help(
+            'The address to listen on; "0.0.0.0" for each IPv4 address of this machine, "::" for those of IPv6 as well.'
+        ),
     )
     port: int = attrs.field(
         default=8080,
         validator=v.and_(v.ge(0), v.le(65535)),
         metadata=_help("The port to listen on; 0 for any that is free."),
+    )
+    base: str = attrs.field(
+        default="/rt",
+        validator=_base,
+        metadata=_help(
+            'The path below which clients find everything ("/rt/ws", "/rt/sse", …), as it arrives here: behind a '
+            'proxy that keeps its own prefix "/app/rt", behind one that strips all of it "/".'
+        ),
     )
     backlog: int = attrs.field(
         default=4096, validator=v.ge(1), metadata=_help("Connections that the system may queue for us.")
@@ -85,7 +110,18 @@ class HttpSettings:
         default=(),
         validator=_origins,
         metadata=_help(
-            'Origins of pages on other hosts that may connect; "*" for any, but then without cookies.'
+            'Origins of pages on other hosts that may connect: "https://app.example.com", '
+            '"https://*.example.com" for each host below, "http://localhost:*" for each port; "*" for any, but then '
+            "without cookies."
+        ),
+    )
+    allowed_hosts: tuple[str, ...] = attrs.field(
+        default=(),
+        validator=_hosts,
+        metadata=_help(
+            'Names by which this server may be called, against DNS rebinding: "app.example.com", "*.example.com", or '
+            '"*" for any. Without any, a server that listens on a loopback address answers to local names only, and '
+            "another one to all. Addresses, `localhost` and names without a dot need no mention."
         ),
     )
     preflight_max_age: int = attrs.field(

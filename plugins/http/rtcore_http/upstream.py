@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from rtcore.spi.codec import Codec, Item
     from rtcore_http.hatches import Reply
 
-PATH: Final = "/rt/send"
-
 #: What a browser sends without a preflight, and what it gets when it says nothing.
 _SIMPLE: Final = frozenset({"text/plain", "application/octet-stream"})
 
@@ -69,7 +67,7 @@ def spoken(request: web.Request, app: App) -> Codec:
     """Return the codec of a request that may come here; found once for requests that have the same head.
 
     Raises:
-        Rejected: `origin_refused`; `unsupported_codec`.
+        Rejected: `host_refused`, `origin_refused`; `unsupported_codec`.
     """
     codec: Codec | None = request.get(CODEC)
     if codec is None:

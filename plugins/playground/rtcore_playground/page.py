@@ -11,13 +11,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
-from rtcore_http.routes import Route
+from rtcore_http.routes import Route, under
 
 if TYPE_CHECKING:
     from rtcore.app import App
 
 #: Where the page's own files are, whatever the path of the page itself.
 BELOW: Final = "/playground/"
+#: How the page says where the transports are, relative to itself: it may be behind a proxy's prefix.
+META: Final = b'<meta name="rtcore-base" content="%b">'
 #: The type of a question to an assistant.
 QUESTION: Final = "chat:message"
 
@@ -89,7 +91,11 @@ def routes(app: App, path: str) -> list[Route]:
     for file in sorted(files(__package__).joinpath("static").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".d.ts"):
             continue  # for those who work on the page, where it lies in the tree
-        served = File(file.name, file.read_bytes())
-        where = path if file.name == "index.html" else BELOW + file.name
+        body, where = file.read_bytes(), BELOW + file.name
+        if file.name == "index.html":
+            where = path
+            base = under(app, "").strip("/").encode() or b"./"
+            body = body.replace(META % b"rt", META % base)
+        served = File(file.name, body)
         made += [Route("GET", where, served.answer), Route("HEAD", where, served.answer)]
     return made

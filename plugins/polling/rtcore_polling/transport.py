@@ -16,7 +16,7 @@ from aiohttp import web
 from rtcore_http.body import read_body, too_big
 from rtcore_http.guard import watch_writes
 from rtcore_http.handshake import handshake_of
-from rtcore_http.routes import Route
+from rtcore_http.routes import Route, under
 from rtcore_http.upstream import error_of, spoken
 
 from rtcore.errors import Rejected
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from rtcore.app import App
     from rtcore.spi.codec import Codec
 
-PATH: Final = "/rt/poll"
 #: Seconds for which a stop waits for clients that are between two polls.
 GRACE: Final = 0.25
 #: Seconds between two looks at the clock, at most.
@@ -92,7 +91,8 @@ class PollingTransport:
 
     def routes(self) -> list[Route]:
         """Return what `http` is to route here."""
-        return [Route("POST", PATH, self._post, hatch=self._enter)]
+        path = under(self._app, "poll")
+        return [Route("POST", path, self._post, hatch=self._enter, about="long polling")]
 
     # -- one request -----------------------------------------------------------------------------------------
 

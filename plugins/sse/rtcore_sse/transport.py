@@ -17,7 +17,7 @@ from aiohttp import HttpVersion11, web
 from rtcore_http.body import read_body
 from rtcore_http.guard import watch_writes
 from rtcore_http.handshake import handshake_of
-from rtcore_http.routes import Route
+from rtcore_http.routes import Route, under
 from rtcore_http.upstream import codec_of
 
 from rtcore.errors import Rejected
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from rtcore.connection import Connection
     from rtcore.spi.transport import Handshake
 
-PATH: Final = "/rt/sse"
 #: Bytes of the body that opens a stream: a hello, and room for a long token.
 HELLO_MAX: Final = 65_536
 HEADERS: Final = {
@@ -75,7 +74,8 @@ class SseTransport:
 
     def routes(self) -> list[Route]:
         """Return what `http` is to route here."""
-        return [Route("POST", PATH, self._post), Route("GET", PATH, self._get)]
+        path = under(self._app, "sse")
+        return [Route("POST", path, self._post, about="an event stream"), Route("GET", path, self._get)]
 
     # -- the two ways in ------------------------------------------------------------------------------------
 

@@ -38,4 +38,4 @@ def rtcore_transports(app: App) -> Sequence[Transport]:
 @hookimpl
 def rtcore_http_routes(app: App) -> Sequence[Route]:
     transport = cast(WebSocketTransport, app.registry.transports["websocket"])
-    return transport.routes(app.settings(WebSocketSettings))
+    return transport.routes(app, app.settings(WebSocketSettings))

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from rtcore_http.doors import dressing
 from rtcore_http.guard import watch_writes
 from rtcore_http.handshake import handshake_of
-from rtcore_http.routes import Handler, Route
+from rtcore_http.routes import Handler, Route, under
 
 from rtcore.errors import Rejected
 from rtcore.spi.auth import Identity
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from rtcore.connection import Connection
     from rtcore.spi.transport import Framing as AnyFraming
     from rtcore.spi.transport import Handshake
-
-PATH: Final = "/rt/ws"
 
 
 class WebSocketTransport:
@@ -98,9 +96,10 @@ class WebSocketTransport:
 
     # -- the upgrade -----------------------------------------------------------------------------------------
 
-    def routes(self, settings: WebSocketSettings) -> list[Route]:
+    def routes(self, app: App, settings: WebSocketSettings) -> list[Route]:
         """Return the way in, for `rtcore_http_routes`."""
-        return [Route("GET", PATH, self.upgrade, self.enter if settings.data_path == "picows" else None)]
+        door = self.enter if settings.data_path == "picows" else None
+        return [Route("GET", under(app, "ws"), self.upgrade, door, about="a WebSocket")]
 
     def enter(self, request: web.Request) -> Handler | None:
         """Open a WebSocket at once; what there is to wait for is left to the handler that is returned.

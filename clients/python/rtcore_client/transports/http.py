@@ -86,11 +86,21 @@ async def refusal(response: aiohttp.ClientResponse, codec: Codec) -> LinkLost:
         after = response.headers.get("Retry-After", "")
         return LinkLost(
             "NETWORK_ERROR",
-            f"answered with {response.status}",
+            f"answered with {response.status}{_hint(body)}",
             retry_after=advice(float(after)) if after.isdecimal() else None,
             passing=response.status >= 500 or response.status in {408, 425, 429},
         )
     return LinkLost.by_server(fields)
+
+
+def _hint(body: bytes) -> str:
+    """Return what the server says to whoever asks at a path where nothing is."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return ""
+    hint = document.get("hint") if isinstance(document, dict) else None
+    return f": {hint[:200]}" if isinstance(hint, str) else ""
 
 
 def said(body: bytes, codec: Codec) -> Mapping[str, Any] | None:

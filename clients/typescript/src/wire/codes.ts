@@ -16,7 +16,7 @@ export type Next = "resume" | "afresh" | "stop";
 
 const AFRESH = "session_expired unknown_session malformed_frame session_closed evicted";
 const STOP =
-  "superseded unauthenticated forbidden kicked unsupported_version bad_hello unsupported_codec origin_refused " +
+  "superseded unauthenticated forbidden kicked unsupported_version bad_hello unsupported_codec origin_refused host_refused " +
   "message_too_big bye";
 
 /** Say what a close means for a client; `number` is 0 if there is none. */

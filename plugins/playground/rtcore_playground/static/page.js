@@ -32,7 +32,7 @@ const network = new Network((frame) => tap.take(frame));
 const who = new WhoAndWhere();
 
 const client = new RealtimeClient({
-  url: "rt",
+  url: document.querySelector("meta[name=rtcore-base]")?.getAttribute("content") ?? "rt",
   webSocket: network.WebSocket,
   fetch: network.fetch,
   authentication: {
