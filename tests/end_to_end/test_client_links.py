@@ -290,7 +290,7 @@ async def test_the_offline_queue_is_bounded_and_says_so(client_of, proxy, app):
     for n in range(3):
         await client.send("note", n)
     with pytest.raises(QueueFull):
-        await client.send("note", 3)
+        await client.send("note", 3, timeout=0)
     await client.send("note", "urgent", priority="high")
     assert [error.code for error in errors] == ["queue_full"]
     await proxy.up()

@@ -69,7 +69,7 @@ class Carrier:
             async with asyncio.timeout(self._options.timing.close):
                 outbox.flush()
                 while session.link is not None and outbox.queue:
-                    await outbox.room()
+                    await outbox.moved()
                 if session.link is not None:
                     await session.link.flush()
                 session.control("bye", {})

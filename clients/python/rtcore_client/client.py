@@ -218,11 +218,12 @@ class RealtimeClient:
             version: of the payload's shape.
             confirm: return only when the server has received it.
             idempotent: it may run twice: send it again if its session is gone and its outcome unknown.
-            timeout: seconds to wait for room to send, and for the confirmation; `timing.send` if not given.
+            timeout: seconds to wait for room to send, and for the confirmation; `timing.send` if not given. 0 waits for
+                nothing: the message is queued, or refused at once.
 
         Raises:
             TypeError: the payload holds something that the codec cannot express.
-            QueueFull: the client is offline, and as many messages wait as may.
+            QueueFull: with `timeout=0`: as many messages wait as may. Or a more urgent one has taken its place.
             Timeout: no room within the time, and it was not sent; or no confirmation, and it may have been.
             UnknownOutcome: with `confirm`: the session is gone, and with it the knowledge.
             RequestError: the server refused it, or it is larger than the server takes.
@@ -331,6 +332,7 @@ class RealtimeClient:
                 "sent": session.outbox.sent,
                 "confirmed": session.outbox.confirmed,
                 "queued": len(session.outbox.queue),
+                "dropped": session.outbox.dropped,
                 "received": session.received,
                 "duplicates": session.duplicates,
                 "missed": session.missed,

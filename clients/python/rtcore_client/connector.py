@@ -344,8 +344,9 @@ class Connector:
         self.state = "stopped"
         self._session.forget()
         self._refuse(error)
-        self._session.outbox.fail(error)
-        self._events.emit("error", error)
+        untold = self._session.outbox.fail(error)
+        for told in (error, *untold):
+            self._events.emit("error", told)
         self.stopped()
 
     def _suspend(self, lost: LinkLost) -> None:

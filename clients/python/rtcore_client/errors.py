@@ -115,9 +115,7 @@ class UnknownOutcome(RealtimeError):
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self.messages = tuple(messages)
-        what = ", ".join(message.type for message in self.messages[:5])
-        more = len(self.messages) - 5
-        super().__init__(f"{CODES[self.code].meaning} ({what}{f' and {more} more' if more > 0 else ''})")
+        super().__init__(f"{CODES[self.code].meaning} ({_types(self.messages)})")
 
 
 class Timeout(RealtimeError, TimeoutError):
@@ -133,12 +131,29 @@ class QueueFull(RealtimeError):
 
 
 class NotConnected(RealtimeError):
-    """The client is closed, or was never connected."""
+    """The client is closed, or was never connected.
+
+    Attributes:
+        messages: as an event: those that were queued when the client ended, and were never sent.
+    """
 
     code = "not_connected"
+    messages: tuple[Message, ...] = ()
+
+    @classmethod
+    def never_sent(cls, messages: Sequence[Message], why: RealtimeError) -> NotConnected:
+        """Say what will never be sent, and why."""
+        error = cls(f"{len(messages)} messages were never sent ({_types(messages)}): {why}")
+        error.messages = tuple(messages)
+        return error
 
 
 class CallbackError(RealtimeError):
     """A callback raised. The client goes on; `__cause__` is the exception."""
 
     code = "callback_failed"
+
+
+def _types(messages: Sequence[Message]) -> str:
+    more = len(messages) - 5
+    return ", ".join(message.type for message in messages[:5]) + (f" and {more} more" if more > 0 else "")

@@ -32,7 +32,8 @@ class ConnectionInfo:
         codec: what is spoken.
         compression: the compressor that was agreed on.
         resumed: at the last welcome the session went on with nothing missing.
-        counters: messages sent, confirmed, received, duplicates, missed, queued, and how often: attaches, reconnects.
+        counters: messages sent, confirmed, queued, dropped (they waited to be sent, and never will be), received,
+            duplicates, missed; and how often: attaches, reconnects.
     """
 
     state: State

@@ -3,7 +3,7 @@
     submit → queue, by priority → counted out, into the window → link → confirmed
 
 Rule: one flush per turn of the loop, in slices: what is urgent can overtake what still waits here. A link that is
-busy, or a full window, leaves messages in the queue; a full queue makes senders wait, or refuses them while offline.
+busy, or a full window, leaves messages in the queue; a full queue makes senders wait, the first come first.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from rtcore.wire.format import Format
 from rtcore.wire.message import Message
-from rtcore_client.errors import QueueFull, RealtimeError, RequestError, UnknownOutcome
+from rtcore_client.errors import NotConnected, QueueFull, RealtimeError, RequestError, UnknownOutcome
 from rtcore_client.outgoing import Outgoing
 from rtcore_client.pace import Pace
 from rtcore_client.queue import PriorityMessageQueue
 from rtcore_client.transports.base import Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableSequence, Sequence
 
     from rtcore.spi.codec import Codec
     from rtcore.wire.client_line import ClientLine
@@ -46,6 +46,8 @@ class Outbox:
         batch: messages that share a frame at most; 1 when batching was not agreed on.
         pace: what the server takes; `None` for as much as comes.
         sent, confirmed: messages, ever.
+        dropped: messages that were queued and will never be sent, ever: a more urgent one took their place, or the
+            client ended.
     """
 
     def __init__(self, options: Options, line: ClientLine, requests: Requests, events: Events) -> None:
@@ -56,6 +58,7 @@ class Outbox:
         self.pace: Pace | None = None
         self.sent = 0
         self.confirmed = 0
+        self.dropped = 0
         self._interval = options.batch_interval
         self._line = line
         self._requests = requests
@@ -63,7 +66,10 @@ class Outbox:
         self._forms: dict[str, Format] = {}
         self._soon: asyncio.Handle | None = None
         self._later: asyncio.TimerHandle | None = None
-        self._room: list[asyncio.Future[None]] = []
+        # Senders that wait for room, and how many queued messages wait for nothing: their sender gave up.
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._withdrawn = 0
+        self._moved: list[asyncio.Future[None]] = []
 
     # -- in ----------------------------------------------------------------------------------------------
 
@@ -90,7 +96,14 @@ class Outbox:
         Raises:
             QueueFull: nothing that waits is less urgent.
         """
-        self.queue.enqueue(message)
+        try:
+            self.queue.enqueue(message)
+        except QueueFull:
+            if not self._withdrawn:
+                raise
+            self.queue.discard(_is_withdrawn)
+            self._withdrawn = 0
+            self.queue.enqueue(message)
         if self.link is None or self._soon is not None:
             return
         loop = asyncio.get_running_loop()
@@ -105,22 +118,51 @@ class Outbox:
         if self.link is not None and self._soon is None:
             self._soon = asyncio.get_running_loop().call_soon(self.flush)
 
-    async def room(self) -> None:
-        """Wait until something has left the queue, or the link is gone. All who wait wake, in their order."""
+    def withdraw(self, message: Outgoing) -> None:
+        """The sender of a message gave up. One that is queued is never sent, and its place is free."""
+        if message.is_queued and not (message.has_departed or message.withdrawn):
+            self._withdrawn += 1
+            self._wake_senders()
+        message.withdrawn = True
+
+    @property
+    def is_awaited(self) -> bool:
+        """Senders wait for room."""
+        return bool(self._room)
+
+    async def room(self, *, again: bool = False) -> None:
+        """Wait for room in the queue, or the end of the client; then look whether it is still there.
+
+        Those who wait wake in their order, as many as there is room for. `again`: it was gone, and who was the first
+        stays the first.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._room.append(future)
+        if again:
+            self._room.appendleft(future)
+        else:
+            self._room.append(future)
         try:
             await future
-        finally:
+        except asyncio.CancelledError:
             if future in self._room:
                 self._room.remove(future)
+            else:
+                self._wake_senders()  # the room that was meant for this one is the next one's
+            raise
+
+    async def moved(self) -> None:
+        """Wait until something has left the queue, or the link is gone."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._moved.append(future)
+        await future
 
     # -- out ---------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Give the link what waits, a slice at a time, until it is busy or the window is full."""
         self._stop_timers()
-        line, first, queue, before = self._line, self.first, self.queue, self.sent
+        line, first, queue = self._line, self.first, self.queue
+        before = len(first) + len(queue)
         while (first or len(queue)) and not line.full:
             link = self.link
             if link is None or link.busy:
@@ -143,8 +185,9 @@ class Outbox:
             if not items:
                 break
             link.send(items, place)
-        if self.sent != before:
+        if len(first) + len(queue) != before:
             self._wake_senders()
+            _wake(self._moved)
 
     def resend(self, link: Link, messages: Sequence[Message]) -> None:
         """Send again what the server lacks. It was counted, so something must stand in the place of each."""
@@ -182,7 +225,7 @@ class Outbox:
         for message in (*self.first, *self.queue):
             if isinstance(message, Outgoing):
                 message.release()
-        self._wake_senders()
+        _wake(self._moved)
 
     def begin_anew(self, unknown: Sequence[Message]) -> None:
         """The session that carried these is gone. What may run twice is sent again; of the rest nobody knows.
@@ -191,10 +234,10 @@ class Outbox:
         """
         while self.first:
             self.tell(self.first[0], UnknownOutcome([self.first.popleft()]))
-        again = {id(m): m for m in unknown if isinstance(m, Outgoing) and m.idempotent}
+        again = {id(m): m for m in unknown if isinstance(m, Outgoing) and m.idempotent and not m.withdrawn}
         # A confirmed request whose reply will never come is as unknown as what was never confirmed.
         again |= {id(m): m for m in self._requests if m.idempotent and m.has_departed}
-        untold = [message for message in unknown if id(message) not in again and not _told(message)]
+        untold = [m for m in unknown if not (id(m) in again or _is_withdrawn(m) or _told(m))]
         self._requests.fail(lambda m: UnknownOutcome([m]) if m.has_departed and not m.idempotent else None)
         for message in again.values():
             message.requeue()
@@ -205,20 +248,33 @@ class Outbox:
         if untold:
             self._events.emit("error", UnknownOutcome(untold))
 
-    def fail(self, error: RealtimeError) -> None:
-        """The client ends: nothing that waits will come to pass."""
-        for message in [*self._line.window.reset(), *self.first, *self.queue]:
-            if isinstance(message, Outgoing):
-                message.fail(error)
+    def fail(self, error: RealtimeError) -> tuple[RealtimeError, ...]:
+        """The client ends: nothing that waits will come to pass. Tell all who wait.
+
+        Returns:
+            What nobody was there to be told of: messages that were never sent, and those whose outcome is unknown.
+        """
+        sent = self._line.window.reset()
+        queued = [m for m in (*self.first, *self.queue) if not _is_withdrawn(m)]
+        self.dropped += len(queued)
         self.first.clear()
-        while self.queue:
-            self.queue.dequeue()
+        self.queue.discard(lambda _message: True)
+        self._withdrawn = 0
+        unsent = [m for m in queued if not (_failed(m, error) or m.id is not None)]
+        unknown = [m for m in sent if not (_is_withdrawn(m) or _failed(m, error) or m.id is not None)]
         self._requests.fail(lambda _message: error)
-        self._wake_senders()
+        _wake(self._room)
+        _wake(self._moved)
+        untold: list[RealtimeError] = []
+        if unsent:
+            untold.append(NotConnected.never_sent(unsent, error))
+        if unknown:
+            untold.append(UnknownOutcome(unknown))
+        return tuple(untold)
 
     def tell(self, message: Message, error: RealtimeError) -> None:
         """Tell whoever waits for a message that it failed; everybody, if nobody waits."""
-        told = isinstance(message, Outgoing) and message.fail(error)
+        told = _failed(message, error)
         if message.id is not None:
             self._requests.fail(lambda pending: error if pending is message else None)
         elif not told:
@@ -242,6 +298,7 @@ class Outbox:
     def _encode(self, message: Message, form: Format) -> bytes | None:
         """Return a message's item; `None` if it is not to be sent, and its sender knows why."""
         if isinstance(message, Outgoing) and message.withdrawn:
+            self._withdrawn = max(0, self._withdrawn - 1)
             return None
         try:
             return message.form(form)
@@ -257,6 +314,10 @@ class Outbox:
         return form
 
     def _gave_way(self, message: Message) -> None:
+        if isinstance(message, Outgoing) and message.withdrawn:
+            self._withdrawn -= 1
+            return
+        self.dropped += 1
         self.tell(message, QueueFull("a more urgent message has taken its place"))
 
     def _stop_timers(self) -> None:
@@ -266,13 +327,33 @@ class Outbox:
         self._soon = self._later = None
 
     def _wake_senders(self) -> None:
-        room, self._room = self._room, []
-        for future in room:
+        """Wake as many of those who wait for room as there is room for."""
+        room = self.queue.maxsize - len(self.queue) + self._withdrawn
+        while self._room and room > 0:
+            future = self._room.popleft()
             if not future.done():
                 future.set_result(None)
+                room -= 1
+
+
+def _wake(waiters: MutableSequence[asyncio.Future[None]]) -> None:
+    """Wake all."""
+    woken = tuple(waiters)
+    waiters.clear()
+    for future in woken:
+        if not future.done():
+            future.set_result(None)
+
+
+def _is_withdrawn(message: Message) -> bool:
+    return isinstance(message, Outgoing) and message.withdrawn
+
+
+def _failed(message: Message, error: RealtimeError) -> bool:
+    """Tell the sender of a message. False if there is none who waits."""
+    return isinstance(message, Outgoing) and message.fail(error)
 
 
 def _told(message: Message) -> bool:
     """Tell the sender of a message that nobody knows what became of it. False if there is none who waits."""
-    waits = isinstance(message, Outgoing) and message.fail(UnknownOutcome([message]))
-    return waits or message.id is not None
+    return _failed(message, UnknownOutcome([message])) or message.id is not None

@@ -88,6 +88,17 @@ class PriorityMessageQueue:
             self._head = self._pop()
         return next(iter(self._lanes)) if self._overtaken() else self._head
 
+    def discard(self, gone: Callable[[Message], bool]) -> None:
+        """Take out those of which `gone` says so; nobody is told. The others stay in their order."""
+        if self._head is not None and gone(self._head):
+            self._head = None
+        kept = [message for message in self._lanes if not gone(message)]
+        self._lanes = Lanes(self.maxsize, dropped=self._gave_way)
+        self._held = [0] * len(PRIORITIES)
+        for message in kept:
+            self._held[LANE[message.priority]] += 1
+            self._lanes.append(message)
+
     def _overtaken(self) -> bool:
         return self._head is not None and self._head.priority != "critical" and self._held[0] > 0
 

@@ -1,11 +1,15 @@
-"""Senders: what a `send` or `request` goes through until its message is on the wire, and how it gives up."""
+"""Senders: what a `send` or `request` goes through until its message is on the wire, and how it gives up.
+
+Rule: awaiting is backpressure. A sender waits for room in the queue up to its `timeout`, whether there is a link or
+not; with `timeout=0` it is told at once that there is none.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rtcore_client import tracing
 from rtcore_client.errors import NotConnected, QueueFull, Timeout
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from rtcore_client.session import Session
 
 T = TypeVar("T")
+
+#: Priorities that do not stand in line: what is less urgent gives its place.
+_URGENT: Final = frozenset({"critical", "high"})
 
 
 class Sender:
@@ -35,7 +42,8 @@ class Sender:
 
     async def send(self, message: Outgoing, *, timeout: float, confirm: bool) -> None:
         """Return when the message has left or is queued; with `confirm`, when the server has it."""
-        if self._submit(message) and not confirm:
+        waits = timeout > 0
+        if (self._submit(message, waits=waits) or not waits) and not confirm:
             return
         await self._patiently(self._finish(message, confirm=confirm), message, timeout)
 
@@ -43,7 +51,7 @@ class Sender:
         """Return the payload of the reply."""
         reply = self._session.requests.add(message)
         try:
-            left = self._submit(message)
+            left = self._submit(message, waits=timeout > 0)
         except BaseException:
             self._forget(message, reply)
             raise
@@ -80,34 +88,45 @@ class Sender:
         self._session.requests.discard(message)
         reply.cancel()
 
-    def _submit(self, message: Outgoing) -> bool:
+    def _submit(self, message: Outgoing, *, waits: bool) -> bool:
         """Queue a message. False if its sender must wait for that, or for what is before it.
 
         Raises:
-            NotConnected, TypeError, RequestError, QueueFull: see `RealtimeClient.send`.
+            NotConnected, TypeError, ValueError, RequestError, QueueFull: see `RealtimeClient.send`.
         """
         self._prepare(message)
-        return self._enqueue(message) and not self._session.outbox.backlogged
+        return self._enqueue(message, waits=waits) and not self._session.outbox.backlogged
 
     def _prepare(self, message: Outgoing) -> None:
-        if self._connector.state in {"idle", "stopped", "closed"}:
-            raise NotConnected(f"the client is {self._connector.state}")
+        self._alive()
         tracing.start_send(message)
         self._session.check(message, self._codec)
 
-    def _enqueue(self, message: Outgoing) -> bool:
+    def _alive(self) -> None:
+        if self._connector.state in {"idle", "stopped", "closed"}:
+            raise NotConnected(f"the client is {self._connector.state}")
+
+    def _enqueue(self, message: Outgoing, *, waits: bool, woken: bool = False) -> bool:
+        """Queue a message, after those that have waited for longer. False if there is no room."""
+        outbox = self._session.outbox
+        if waits and not woken and outbox.is_awaited and message.priority not in _URGENT:
+            return False
         try:
-            self._session.outbox.submit(message)
+            outbox.submit(message)
         except QueueFull:
-            if self._session.link is None:
+            if not waits:
                 raise
             return False
         message.is_queued = True
         return True
 
     async def _finish(self, message: Outgoing, *, confirm: bool) -> None:
-        while not (message.is_queued or self._enqueue(message)):
-            await self._session.outbox.room()
+        outbox, again = self._session.outbox, False
+        while not message.is_queued:
+            await outbox.room(again=again)
+            self._alive()  # what is queued after the end would wait for ever
+            again = True
+            self._enqueue(message, waits=True, woken=True)
         if self._session.link is not None:
             await message.departed()
         if confirm:
@@ -124,9 +143,14 @@ class Sender:
             async with asyncio.timeout(seconds):
                 return await work
         except TimeoutError:
-            message.withdrawn = True
-            what = "it was sent and may have run" if message.has_departed else "it was not sent"
-            raise Timeout(f"{message.type}: nothing within {seconds:g} s; {what}") from None
+            self._session.outbox.withdraw(message)
+            raise Timeout(f"{message.type}: nothing within {seconds:g} s; {self._fate(message)}") from None
         except asyncio.CancelledError:
-            message.withdrawn = True
+            self._session.outbox.withdraw(message)
             raise
+
+    def _fate(self, message: Outgoing) -> str:
+        if message.has_departed:
+            return "it was sent and may have run"
+        waiting = len(self._session.outbox.queue)
+        return f"it was not sent: {waiting} messages wait, and the client is {self._connector.state}"
