@@ -293,6 +293,7 @@ class Greeter:
         batch = manager.options.batch_size if hello.batch and manager.options.enable_batching else 0
         connection.form = manager.format(connection.codec, compressor, framing, batch=batch)
         session.form = connection.form
+        session.covers = hello.covers
         session.transport_name = connection.handshake.transport
         session.replays = max(0, hello.sent - session.received)
         session.acked(session.received)
@@ -334,7 +335,7 @@ class Greeter:
             nonce=hello.nonce,
             resumed=attached.resumed and not new and reason is None,
             reason=reason,
-            lost=attached.lost,
+            begins=attached.begins,
             rooms=not new,
             received=attached.received,
             codec=connection.codec.name,

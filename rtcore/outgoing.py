@@ -37,6 +37,7 @@ class Outgoing(ServerLine):
         outbox: what is pending; see the module.
         ack_rides: an ack is due; it goes in front of what is written next, in this turn of the loop.
         closed: the code that ended the session; `None` while it lives.
+        covers: the client keeps cursors: it is told what a message stands for, and which offsets are not for it.
         counters: the node's.
     """
 
@@ -48,6 +49,7 @@ class Outgoing(ServerLine):
         "ack_rides",
         "closed",
         "counters",
+        "covers",
         "form",
         "id",
         "manager",
@@ -66,6 +68,7 @@ class Outgoing(ServerLine):
         self.form: Format = None  # type: ignore[assignment]  # given by the attach that makes the session
         self.outbox: list[Message] | Lanes = []
         self.closed: str | None = None
+        self.covers = False
         self.ack_rides = False
         self._drops: dict[str, int] | None = None
         self._gaps: dict[tuple[str, str | None], int] | None = None
@@ -281,7 +284,10 @@ class Outgoing(ServerLine):
             batch: list[Message] = []
             before = lanes.size
             while len(lanes) and before - lanes.size < PUMP_BYTES:
-                batch.append(lanes.popleft())
+                message = lanes.popleft()
+                if message.covers is not None and not self.covers:
+                    message = message.covering(None)
+                batch.append(message)
             if not len(lanes):
                 self.outbox = []  # before the write, which may fill the connection again
             if batch:

@@ -54,7 +54,7 @@ class ClientLine:
         connection: the one that the last welcome came by; `None` before it or after its end.
     """
 
-    __slots__ = ("_asked", "_at_hello", "_forget", "_skip", "attach", "attached", "connection", "limit", "limit_bytes",
+    __slots__ = ("_asked", "_forget", "_skip", "attach", "attached", "connection", "limit", "limit_bytes",
                  "nonce", "received", "secret", "session", "window")  # fmt: skip
 
     def __init__(self, limit: int = 1000, limit_bytes: int = 16 * 1024 * 1024) -> None:
@@ -70,7 +70,6 @@ class ClientLine:
         self.received = 0
         self.connection: object | None = None
         self._asked: object | None = None
-        self._at_hello = 0
         self._forget = False
         self._skip = 0
 
@@ -83,24 +82,24 @@ class ClientLine:
 
     def hello(
         self, connection: object, *, token: str | None = None, client: str | None = None,
-        compress: Sequence[str] = (), batch: bool = False, forget: bool = False,
+        compress: Sequence[str] = (), batch: bool = False, covers: bool = False, forget: bool = False,
     ) -> Hello:  # fmt: skip
         """Make the hello for a connection. From here on no earlier hello's welcome is taken.
 
         Args:
             connection: the new connection.
-            token, client, compress, batch: as in `Hello`.
+            token, client, compress, batch, covers: as in `Hello`.
             forget: the messages are gone (a page was reloaded): keep identity and rooms, reset both counts. It
                 holds for every hello until a welcome is taken.
         """
         self._forget = (forget or self._forget) and self.session is not None
         self.attach += 1
         self._asked = connection
-        self._at_hello = self.received
         received = None if self._forget else self.received
         return Hello(
             attach=self.attach, nonce=self.nonce, session=self.session, secret=self.secret, received=received,
             sent=self.window.sent, token=token, client=client, compress=tuple(compress), batch=batch,
+            covers=covers,
         )  # fmt: skip
 
     def expects(self, connection: object, welcome: Welcome) -> bool:
@@ -132,7 +131,7 @@ class ClientLine:
         self.session, self.secret = welcome.session, welcome.secret
         if anew:
             return self._begin_anew(welcome, fresh=fresh)
-        lost = self._skip_what_came_twice(welcome.lost)
+        lost = self._begin_at(welcome.begins)
         before = self.window.confirmed
         self.window.confirm(welcome.received)
         confirmed = self.window.confirmed - before
@@ -145,20 +144,18 @@ class ClientLine:
     def _begin_anew(self, welcome: Welcome, *, fresh: bool) -> Resumption:
         """Both counts start at zero. What was on its way in a session that is gone may or may not have run."""
         unknown = self.window.reset()
-        self.received = welcome.lost
-        self._skip = 0
+        self.received = 0
         self.nonce = secrets.token_urlsafe(18)
-        return Resumption((), 0, unknown, welcome.lost, fresh=fresh)
+        return Resumption((), 0, unknown, self._begin_at(welcome.begins), fresh=fresh)
 
-    def _skip_what_came_twice(self, lost: int) -> int:
-        """The replay begins where the hello said; what the old connection brought since then comes again.
+    def _begin_at(self, begins: int) -> int:
+        """Skip what comes again: the old connection may have brought more since the hello, which the server replays.
 
         Returns:
-            How many messages are lost for good. What the server no longer holds may yet have arrived.
+            How many messages are lost for good: the replay begins behind them.
         """
-        since = self.received - self._at_hello
-        missed = max(0, lost - since)
-        self._skip = max(0, since - lost)
+        missed = max(0, begins - self.received)
+        self._skip = max(0, self.received - begins)
         self.received += missed
         return missed
 

@@ -143,7 +143,7 @@ RESUME_REASONS: dict[str, str] = {
     "evicted": "the session was removed to keep detached sessions within their caps",
     "unknown": "the server never knew this session, or the secret does not fit",
     "identity_changed": "the credentials are somebody else's",
-    "overflow": "the window dropped messages that were not confirmed; `lost` says how many",
+    "overflow": "the window dropped messages that were not confirmed; `from` says where the rest begins",
     "node_lost": "the session lived on a node that is gone",
     "reset": "the client asked for it: `received: null`",
 }

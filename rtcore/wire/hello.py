@@ -64,6 +64,8 @@ class Hello:
         client: the client's own name for itself; for people, not for security.
         compress: compressors that the client can undo, best first.
         batch: the client takes several messages in one frame.
+        covers: the client keeps cursors into the histories of rooms: tell it which offsets a message stands for
+            (`covers`), and which are not for it (`room:skip`).
         version: of the wire.
     """
 
@@ -77,6 +79,7 @@ class Hello:
     client: str | None = None
     compress: tuple[str, ...] = ()
     batch: bool = False
+    covers: bool = False
     version: int = VERSION
 
     @classmethod
@@ -132,13 +135,15 @@ class Hello:
             out["compress"] = list(self.compress)
         if self.batch:
             out["batch"] = True
+        if self.covers:
+            out["covers"] = True
         return out
 
 
 #: The fields of a `hello` and what they hold.
 _HELLO: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
     "v": int, "attach": int, "nonce": str, "session": str, "secret": str, "received": int, "sent": int, "token": str,
-    "client": str, "compress": (list, tuple), "batch": bool,
+    "client": str, "compress": (list, tuple), "batch": bool, "covers": bool,
 }  # fmt: skip
 
 
@@ -152,8 +157,8 @@ class Welcome:
         attach, nonce: the hello's own, so that a late welcome is known for what it is.
         resumed: the session goes on and nothing is missing.
         reason: why not, if the hello named a session (`rtcore.wire.codes.RESUME_REASONS`).
-        lost: how many messages after the hello's `received` are missing before the ones that are replayed. With
-            `resumed` the client has them: they came by its older connection after it had written the hello.
+        begins: the count of messages of this session before the first one that follows. On the wire it is `from`. A
+            client that has received more skips the difference; one that has received less has lost it for good.
         rooms: the session's rooms survived.
         received: how many of the client's messages the server has received; the client sends the rest again.
         codec: what both sides speak from the next frame on.
@@ -173,8 +178,8 @@ class Welcome:
     nonce: str = attrs.field(repr=False)
     resumed: bool
     received: int
+    begins: int
     reason: str | None = None
-    lost: int = 0
     rooms: bool = False
     codec: str = "json"
     compress: str | None = None
@@ -205,8 +210,8 @@ class Welcome:
             nonce=field("welcome", fields, "nonce", str, ""),
             resumed=field("welcome", fields, "resumed", bool),
             received=field("welcome", fields, "received", int),
+            begins=field("welcome", fields, "from", int),
             reason=field("welcome", fields, "reason", str, None),
-            lost=field("welcome", fields, "lost", int, 0),
             rooms=field("welcome", fields, "rooms", bool, default=False),
             codec=field("welcome", fields, "codec", str, "json"),
             compress=field("welcome", fields, "compress", str, None),
@@ -236,6 +241,7 @@ class Welcome:
             "resumed": self.resumed,
             "rooms": self.rooms,
             "received": self.received,
+            "from": self.begins,
             "codec": self.codec,
             "transport": self.transport,
             "node": self.node,
@@ -246,8 +252,6 @@ class Welcome:
         for key in ("reason", "compress"):
             if getattr(self, key) is not None:
                 out[key] = getattr(self, key)
-        if self.lost:
-            out["lost"] = self.lost
         if self.batch:
             out["batch"] = True
         if self.reconnect:

@@ -130,7 +130,7 @@ class Message(_Fields, eq=False, gc=False):
             trace=self.trace, raw=self.raw, raw_codec=self.raw_codec,
         )  # fmt: skip
 
-    def covering(self, covers: Ranges) -> Message:
+    def covering(self, covers: Ranges | None) -> Message:
         """Return the same message as one that stands for these offsets, too. Its own payload, and forms of its own."""
         other = self.copy()
         other.id, other.re, other.covers = self.id, self.re, covers

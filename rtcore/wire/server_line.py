@@ -27,14 +27,16 @@ class Attached(NamedTuple):
     Attributes:
         resumed: the session goes on and the client misses nothing.
         reason: why not: `overflow`, `reset` or `unknown`.
-        lost: messages between the hello's `received` and the first of the replay. Also with `resumed`, when the
-            client confirmed some over its older connection after it had made the hello.
+        begins: the count of messages before the first of the replay.
+        lost: messages between the hello's `received` and there. Also with `resumed`, when the client confirmed some
+            over its older connection after it had made the hello.
         received: how many of the client's messages have arrived.
         replay: what the client lacks, oldest first; already counted out.
     """
 
     resumed: bool
     reason: str | None
+    begins: int
     lost: int
     received: int
     replay: Sequence[Message]
@@ -150,12 +152,20 @@ class ServerLine:
         if self._restarted is not None:
             lost, replay = self.window.rest(0)
             return Attached(
-                resumed=False, reason=self._restarted, lost=lost, received=self.received, replay=replay
+                resumed=False,
+                reason=self._restarted,
+                begins=lost,
+                lost=lost,
+                received=self.received,
+                replay=replay,
             )
-        lost, replay = self.window.rest(hello.received or 0)
+        has = hello.received or 0
+        lost, replay = self.window.rest(has)
         whole = not lost or not self.window.overflowed
-        reason = None if whole else "overflow"
-        return Attached(resumed=whole, reason=reason, lost=lost, received=self.received, replay=replay)
+        return Attached(
+            resumed=whole, reason=None if whole else "overflow", begins=has + lost, lost=lost,
+            received=self.received, replay=replay,
+        )  # fmt: skip
 
     def see(self, hello: Hello) -> None:
         """A hello that shows the newest secret proves that its welcome arrived, though nothing else came since."""

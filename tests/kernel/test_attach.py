@@ -190,7 +190,7 @@ async def test_a_full_window_is_told_as_overflow_with_the_number_lost() -> None:
             await turn()
         peer.cut()
         welcome = peer.connect().control("welcome")
-        assert (welcome["resumed"], welcome["reason"], welcome["lost"]) == (False, "overflow", 15)
+        assert (welcome["resumed"], welcome["reason"], welcome["from"]) == (False, "overflow", 15)
         assert [m["payload"] for m in peer.got] == list(range(15, 25))
 
 

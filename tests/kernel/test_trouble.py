@@ -245,7 +245,7 @@ async def test_lost_messages_of_an_overflow_are_counted() -> None:
         await turn()
         peer.link.written = written
         peer.connect()
-        assert peer.control("welcome")["lost"] == 3
+        assert peer.control("welcome")["from"] == 3
         assert app.manager.counters.drops["window_overflow"] == 3
 
 

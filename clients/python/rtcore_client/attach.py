@@ -105,6 +105,7 @@ class Attacher:
                 client=self._options.client_id,
                 compress=tuple(self._compressors),
                 batch=self._options.enable_batching,
+                covers=True,
                 forget=self.forget,
             )
             return link.codec.encode_control("hello", made.fields())

@@ -32,7 +32,8 @@ class Peer:
         known = self.hello.get("session")
         base = {
             "v": 1, "session": known or "s1", "secret": "secret", "attach": self.hello["attach"],
-            "nonce": self.hello["nonce"], "resumed": known is not None, "received": 0, "rooms": known is not None,
+            "nonce": self.hello["nonce"], "resumed": known is not None, "received": 0,
+            "from": (self.hello.get("received") or 0) if known is not None else 0, "rooms": known is not None,
             "codec": "json", "transport": "websocket", "node": "n", "heartbeat": {"interval": 30, "timeout": 5},
             "limits": {"max_message_size": 65536, "window": 100}, "ttl": 120,
         }  # fmt: skip

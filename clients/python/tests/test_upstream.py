@@ -32,7 +32,8 @@ class PollServer:
             return _frame(
                 ["welcome", {
                     "session": "s", "secret": "x", "attach": fields["attach"], "nonce": fields["nonce"],
-                    "resumed": "session" in fields, "received": self.received, "rooms": True,
+                    "resumed": "session" in fields, "received": self.received,
+                    "from": fields.get("received", 0), "rooms": True,
                     "heartbeat": {"interval": 30, "timeout": 0.3}, "transport": "polling",
                     "limits": {"max_message_size": 8192},
                 }]

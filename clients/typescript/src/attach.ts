@@ -100,6 +100,7 @@ export class Attacher {
         client,
         compress: this._compress.length ? this._compress : undefined,
         batch: enableBatching || undefined,
+        covers: true,
       };
       link.open(() => link.codec.control("hello", { ...line.hello(link, options) }));
     }

@@ -40,7 +40,7 @@ describe("a first connection", () => {
     network.last.welcome({ node: "n7" });
     await connecting;
     const { v, attach, nonce, ...rest } = network.last.hello;
-    expect([v, attach, rest]).toEqual([1, 1, { compress: ["deflate"] }]);
+    expect([v, attach, rest]).toEqual([1, 1, { compress: ["deflate"], covers: true }]);
     expect((nonce as string).length).toBeGreaterThanOrEqual(16);
     expect(told.connect).toEqual([expect.objectContaining({ sessionId: "s1", node: "n7", isConnected: true })]);
     expect([told.state, told.transport, told.reconnect]).toEqual([["connecting", "connected"], ["websocket"], []]);
@@ -97,7 +97,10 @@ describe("after a loss", () => {
       ...{ attach: 2, session: "s1", secret: "secret-1", received: 2, sent: 1 },
       nonce: expect.not.stringMatching(hellos()[0]?.nonce as string),
     });
-    network.last.say(["welcome", { session: "s1", secret: "x", attach: 2, resumed: true, received: 0, rooms: true }]);
+    network.last.say([
+      "welcome",
+      { session: "s1", secret: "x", attach: 2, resumed: true, received: 0, from: 2, rooms: true },
+    ]);
     expect(network.last.messages("c")).toHaveLength(1);
     expect(told.reconnect).toEqual([expect.objectContaining({ resumed: true })]);
     await client.close();
@@ -111,7 +114,7 @@ describe("after a loss", () => {
     network.last.say({ type: "n", payload: 1 }, { type: "n", payload: 2 });
     network.last.drop();
     await pass(500);
-    network.last.welcome({ resumed: false, reason: "overflow", lost: 3 }, { type: "n", payload: 6 });
+    network.last.welcome({ resumed: false, reason: "overflow", from: 5 }, { type: "n", payload: 6 });
     expect(told.gap).toEqual([{ reason: "overflow", n: 3 }]);
     network.last.drop();
     await pass(1000);
@@ -259,7 +262,7 @@ describe("what the server says goes", () => {
     network.last.open();
     expect(network.last.hello).not.toHaveProperty("session");
     expect(network.last.hello.attach).toBe(2);
-    network.last.say(["welcome", { session: "s2", secret: "x", attach: 2, resumed: false, received: 0 }]);
+    network.last.say(["welcome", { session: "s2", secret: "x", attach: 2, resumed: false, received: 0, from: 0 }]);
     await failed;
     expect(client.getConnectionInfo().sessionId).toBe("s2");
     await client.close();
@@ -346,7 +349,10 @@ describe("superseded", () => {
     fresh?.open();
     old?.say(["close", { code: "superseded", number: 4200, attach: 2 }]);
     await settled();
-    fresh?.say(["welcome", { session: "s1", secret: "x", attach: 2, resumed: true, received: 0, rooms: true }]);
+    fresh?.say([
+      "welcome",
+      { session: "s1", secret: "x", attach: 2, resumed: true, received: 0, from: 2, rooms: true },
+    ]);
     expect([client.isConnected, told.disconnect]).toEqual([true, []]);
     await client.close();
   });

@@ -63,8 +63,9 @@ class Missed:
 
 
 def skip(session: Session, message: Message) -> None:
-    """Tell a member of a place in the history that is not for it, or it would take it for a hole."""
-    session.post(Message(SKIP, room=message.room, offset=message.offset, epoch=message.epoch))
+    """Tell a member that keeps a cursor of a place that is not for it, or it would take it for a hole."""
+    if session.covers:
+        session.post(Message(SKIP, room=message.room, offset=message.offset, epoch=message.epoch))
 
 
 def _post(session: Session, message: Message) -> None:

@@ -23,7 +23,7 @@ class House:
 
     async def client(self, *rooms: str) -> WireClient:
         client = WireClient()
-        await client.attach(self._transport.connect())
+        await client.attach(self._transport.connect(), covers=True)
         for room in rooms:
             answer = await client.request("room:join", {"room": room})
             assert answer.type == "reply", answer.payload

@@ -281,7 +281,7 @@ class ListensToEverybody(ClientLine):
 
 @without("the client skips what came twice")
 class SkipsNothing(ClientLine):
-    def _skip_what_came_twice(self, lost):
+    def _begin_at(self, begins):
         return 0
 
 

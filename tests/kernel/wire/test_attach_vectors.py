@@ -96,7 +96,12 @@ class Server:
         except AttachRefusedError as refused:
             return {"refused": refused.code}
         name = self.secrets.setdefault(self.line.secret, f"k{len(self.secrets) + 1}")
-        return {**attached._asdict(), "replay": [m.type for m in attached.replay], "gives": name}
+        return {
+            **attached._asdict(),
+            "from": attached.begins,
+            "replay": [m.type for m in attached.replay],
+            "gives": name,
+        }
 
     def real(self, name):
         return next((real for real, known in self.secrets.items() if known == name), name)

@@ -21,6 +21,8 @@ def normal(greeting):
     """Return a greeting as the vectors write it."""
     fields = attrs.asdict(greeting)
     fields["v"] = fields.pop("version")
+    if isinstance(greeting, Welcome):
+        fields["from"] = fields.pop("begins")
     fields["compress"] = (
         list(fields["compress"]) if isinstance(fields["compress"], tuple) else fields["compress"]
     )
@@ -61,17 +63,17 @@ def test_a_hello_for_another_session_has_none_of_its_counts():
 
 
 def test_a_welcome_writes_what_matters():
-    fields = Welcome("s", "k", 1, NONCE, resumed=True, received=0).fields()
-    assert not {"reason", "lost", "compress", "batch"} & fields.keys()
+    fields = Welcome("s", "k", 1, NONCE, resumed=True, received=0, begins=0).fields()
+    assert not {"reason", "compress", "batch"} & fields.keys()
     fields = Welcome(
-        "s", "k", 1, NONCE, resumed=False, received=0, reason="overflow", lost=3, batch=True
+        "s", "k", 1, NONCE, resumed=False, received=0, begins=3, reason="overflow", batch=True
     ).fields()
-    assert (fields["reason"], fields["lost"], fields["batch"]) == ("overflow", 3, True)
+    assert (fields["reason"], fields["from"], fields["batch"]) == ("overflow", 3, True)
 
 
 def test_secrets_do_not_show():
     hello = Hello(1, NONCE, session="s", secret="hush", token="mum")
-    welcome = Welcome("s", "hush", 1, NONCE, resumed=True, received=0)
+    welcome = Welcome("s", "hush", 1, NONCE, resumed=True, received=0, begins=0)
     assert not [word for word in ("hush", "mum", NONCE) if word in repr(hello) + repr(welcome)]
 
 

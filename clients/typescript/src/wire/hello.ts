@@ -22,6 +22,8 @@ export interface Hello {
   client?: string | undefined;
   compress?: string[] | undefined;
   batch?: boolean | undefined;
+  /** The client keeps cursors: tell it what a message stands for, and which offsets are not for it. */
+  covers?: boolean | undefined;
 }
 
 /** What a server answers to a hello that it takes. Times are seconds, as on the wire. */
@@ -31,9 +33,9 @@ export interface Welcome {
   attach: number;
   resumed: boolean;
   received: number;
+  /** The count of messages of this session before the first that follows. */
+  from: number;
   reason?: string;
-  /** Messages that are missing before those that are replayed. */
-  lost: number;
   /** The session's rooms survived. */
   rooms: boolean;
   codec: string;
@@ -50,10 +52,9 @@ export interface Welcome {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What a welcome must have, by example. */
-const NEEDED = { session: "", secret: "", attach: 0, resumed: false, received: 0 };
+const NEEDED = { session: "", secret: "", attach: 0, resumed: false, received: 0, from: 0 };
 /** What it may leave out, with what is meant then. */
 const USUAL = {
-  lost: 0,
   rooms: false,
   codec: "json",
   batch: false,

@@ -25,7 +25,7 @@ export interface Resumption<M> {
 }
 
 /** What the caller adds to a hello. */
-export type HelloOptions = Pick<Hello, "token" | "client" | "compress" | "batch"> & {
+export type HelloOptions = Pick<Hello, "token" | "client" | "compress" | "batch" | "covers"> & {
   /** The messages are gone (a page was reloaded): keep identity and rooms, reset both counts. */
   forget?: boolean;
 };
@@ -53,7 +53,6 @@ export class ClientLine<M extends Sized> {
   connection: object | undefined;
   private _nonce = nonce();
   private _asked: object | undefined;
-  declare private _atHello: number;
   private _forget = false;
   private _skip = 0;
 
@@ -89,7 +88,6 @@ export class ClientLine<M extends Sized> {
     const { session, secret, received, window } = this;
     this._forget = (forget || this._forget) && session !== undefined;
     this._asked = connection;
-    this._atHello = received;
     return {
       v: VERSION,
       attach: ++this.attach,
@@ -107,17 +105,17 @@ export class ClientLine<M extends Sized> {
    *   has changed; the caller closes and says hello with `forget`.
    */
   takeWelcome(connection: object, welcome: Welcome): Resumption<M> | undefined {
-    const { attach, session, secret, received, reason, lost } = welcome;
+    const { attach, session, secret, received, from, reason } = welcome;
     if (connection !== this._asked || (attach && attach !== this.attach)) return undefined;
     const anew = this.session !== session || reason === "reset" || reason === "unknown";
     const confirmed = anew ? [] : this.window.confirm(received);
     if (!confirmed) {
       throw new WireError("bad_control", `welcome: received ${received} of ${this.window.sent}`);
     }
-    // What the old connection brought since the hello comes again: the replay begins where the hello said.
-    const since = anew ? 0 : this.received - this._atHello;
-    const missed = Math.max(0, lost - since);
-    this._skip = Math.max(0, since - lost);
+    const has = anew ? 0 : this.received;
+    const missed = Math.max(0, from - has);
+    // What the old connection brought since the hello comes again.
+    this._skip = Math.max(0, has - from);
     this._asked = undefined;
     this._forget = false;
     this.attached = this.attach;
@@ -126,11 +124,8 @@ export class ClientLine<M extends Sized> {
     this.secret = secret;
     // Both counts start at zero. What was on its way in a session that is gone may or may not have run.
     const unknown = anew ? this.window.reset() : [];
-    if (anew) {
-      this.received = 0;
-      this._nonce = nonce();
-    }
-    this.received += missed;
+    if (anew) this._nonce = nonce();
+    this.received = has + missed;
     return { resend: [...this.window.held], confirmed, unknown, missed, anew };
   }
 

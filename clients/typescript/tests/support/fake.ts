@@ -68,7 +68,7 @@ export class FakeSocket implements WebSocketLike {
   /** Open, and welcome the client to the session that it names, or to `s1`. */
   welcome(fields: Fields = {}, ...more: Said[]): void {
     if (this.readyState !== 1) this.open();
-    const { attach, nonce, session = "s1" } = this.hello;
+    const { attach, nonce, session = "s1", received } = this.hello;
     const answer = {
       attach,
       nonce,
@@ -76,6 +76,7 @@ export class FakeSocket implements WebSocketLike {
       secret: `secret-${attach}`,
       resumed: attach !== 1,
       received: 0,
+      from: "session" in fields || fields.reason === "reset" ? 0 : (received ?? 0),
       rooms: true,
     };
     this.say(["welcome", { ...answer, ...fields }], ...more);

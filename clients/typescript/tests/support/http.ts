@@ -77,7 +77,7 @@ export function turn(): Promise<void> {
 export function welcomeTo(asked: Asked, fields: Fields = {}): Said {
   const [name, hello] = asked.items[0] as [string, Fields];
   if (name !== "hello") throw new Error(`expected a hello, given ${name}`);
-  const { attach, nonce, session = "s1" } = hello;
+  const { attach, nonce, session = "s1", received } = hello;
   const answer = {
     attach,
     nonce,
@@ -85,6 +85,7 @@ export function welcomeTo(asked: Asked, fields: Fields = {}): Said {
     secret: `secret-${attach}`,
     resumed: attach !== 1,
     received: 0,
+    from: "session" in fields || fields.reason === "reset" ? 0 : (received ?? 0),
     rooms: true,
   };
   // Nobody here answers a ping by itself.

@@ -51,7 +51,7 @@ export function welcome(fields: Partial<Welcome> = {}): Welcome {
     attach: 1,
     resumed: false,
     received: 0,
-    lost: 0,
+    from: 0,
     rooms: false,
     codec: "json",
     batch: false,

@@ -139,7 +139,7 @@ class SimServer:
         self.sent_at[session.secret] = session.window.sent
         welcome = Welcome(
             session=session.id, secret=session.secret, attach=session.attach, nonce=hello.nonce,
-            resumed=attached.resumed and reason is None, reason=reason or attached.reason, lost=attached.lost,
+            resumed=attached.resumed and reason is None, reason=reason or attached.reason, begins=attached.begins,
             received=attached.received, node=str(session.era),
         )  # fmt: skip
         said = [Control("welcome", {"welcome": welcome})]
