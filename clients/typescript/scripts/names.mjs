@@ -14,10 +14,25 @@ import { readdirSync, readFileSync } from "node:fs";
  */
 export const INTERNAL = [
   ...["abandon", "anew", "answered", "around", "arrived", "aside", "attached", "attacher", "begin", "beginAnew"],
-  ...["better", "busy", "byServer", "bytes", "came", "confirms", "connection", "deliver", "detach", "discard"],
+  ...["better", "busy", "byServer", "bytes", "came", "confirms", "connection", "deliver", "detach", "discard", "doubt"],
   ...["drained", "due", "emit", "fail", "failed", "failure", "flush", "forget", "form", "full", "had", "hear"],
-  ...["heard", "hears", "held", "isMine", "limitBytes", "line", "link", "nextId", "order", "outbox", "park"],
-  ...["passing", "patience", "patterns", "prefer", "probe", "reach", "refusal", "rejoin", "release", "requests"],
+  ...[
+    "heard",
+    "hears",
+    "held",
+    "hurry",
+    "isClosed",
+    "isMine",
+    "isMuted",
+    "limitBytes",
+    "line",
+    "link",
+    "nextId",
+    "order",
+    "outbox",
+    "park",
+  ],
+  ...["passing", "patience", "patterns", "prefer", "reach", "refusal", "rejoin", "release", "requests"],
   ...["resend", "restore", "rewind", "saw", "settings", "settle", "speak", "spend", "stage", "start", "submit"],
   ...["takeItems", "takeWelcome", "unpark", "wait", "withdraw", "worked"],
 ];

@@ -8,7 +8,7 @@ import { Deferred } from "./deferred.js";
 import { compressors, inbound, prefetchInflate } from "./inbound.js";
 import type { ConnectionType, Settings } from "./options.js";
 import type { Session } from "./session.js";
-import { within } from "./timers.js";
+import { now, within } from "./timers.js";
 import { asLost, type Context, type Link, LinkLost } from "./transports/link.js";
 import { make } from "./transports/make.js";
 import { type Codec, type Data, JSON_CODEC } from "./wire/format.js";
@@ -18,6 +18,8 @@ import { Control } from "./wire/message.js";
 /** One attach that is under way. */
 interface Attempt {
   link?: Link;
+  /** Since when a token is waited for. */
+  asked?: number | undefined;
   done: Deferred<void>;
 }
 
@@ -71,11 +73,18 @@ export class Attacher {
     open?.done.reject(new LinkLost("given up"));
   }
 
+  /** Give up what is under way, if it waits for a token and has for long: another one may be had at once. */
+  hurry(): void {
+    if (now() - (this._open?.asked ?? now()) > this._settings.timing.open) this.abort();
+  }
+
   private async _begin(type: ConnectionType, attempt: Attempt): Promise<void> {
     const { request, open } = this._settings.timing;
     const limited = <T>(what: string, time: number, work: Promise<T>) =>
-      within(time, work, () => new LinkLost(`no ${what} within ${time} ms`));
+      within(time, work, () => new LinkLost(`no ${what} within ${time} ms`, `no_${what}`));
+    attempt.asked = now();
     const token = await limited("token", request, this._token());
+    attempt.asked = undefined;
     await limited("welcome", open, this._greet(type, attempt, token));
   }
 
@@ -84,7 +93,7 @@ export class Attacher {
     try {
       return typeof token === "function" ? await token() : token;
     } catch (error) {
-      throw new LinkLost(`no token: ${error}`);
+      throw new LinkLost(`no token: ${error}`, "no_token", undefined, undefined, true, error);
     }
   }
 
@@ -112,7 +121,7 @@ export class Attacher {
     const { line } = session;
     let welcomed = false;
     const heard = () => {
-      if (line.hears(link())) session.heard = Date.now();
+      if (line.hears(link())) session.heard = now();
     };
     const lost = (why: unknown) => (welcomed ? void session.end(link(), why) : done.reject(why));
     const take = (frame: Data) => {

@@ -1,6 +1,7 @@
 /** Which transport to try, in which order: preference, what worked, what keeps breaking. */
 
 import type { ConnectionType, KeyStore } from "./options.js";
+import { now } from "./timers.js";
 
 /** A link that lives for less is short, milliseconds. */
 const SHORT = 10_000;
@@ -67,10 +68,10 @@ export class Chain {
   lost(type: ConnectionType, lived: number): void {
     const strikes = lived < SHORT ? (this._strikes.get(type) ?? 0) + 1 : 0;
     this._strikes.set(type, strikes % STRIKES);
-    if (strikes >= STRIKES) this._until.set(type, Date.now() + PENALTY);
+    if (strikes >= STRIKES) this._until.set(type, now() + PENALTY);
   }
 
   private _isPenalised(type: ConnectionType): boolean {
-    return (this._until.get(type) ?? 0) > Date.now();
+    return (this._until.get(type) ?? 0) > now();
   }
 }

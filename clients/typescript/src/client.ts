@@ -56,7 +56,7 @@ export interface SendOptions {
   confirm?: boolean;
   /** It may run twice: send it again if its session is gone and its outcome unknown. */
   idempotent?: boolean;
-  /** Milliseconds to wait for room to send, and for the confirmation or the reply. */
+  /** Milliseconds to wait for room to send, and for the confirmation or the reply; 0: not at all. */
   timeout?: number;
 }
 
@@ -81,11 +81,16 @@ export class RealtimeClient<M extends object = AnyMessages> {
   private readonly _events = new Events();
   private readonly _detector = new ConnectionQualityDetector();
   private readonly _subscriptions = new Subscriptions();
-  private readonly _streams = new Set<MessageStream<Message>>();
+  private readonly _streams = new Set<WeakRef<MessageStream<Message>>>();
+  /** Those whose next message somebody waits for. */
+  private readonly _read = new Set<MessageStream<Message>>();
+  private readonly _forgotten = new FinalizationRegistry<() => void>((end) => end());
   private readonly _session: Session;
   private readonly _rooms: Rooms;
   private readonly _connector: Connector;
   private _deaf: (() => void) | undefined;
+  private _closing: Promise<void> | undefined;
+  private _wanted = false;
 
   /** @throws TypeError: an option that cannot be; the text names it. */
   constructor(options: ClientOptions) {
@@ -96,6 +101,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
       message: (message) => this._deliver(message),
       anew: () => this._rooms.rejoin(),
       move: (within) => this._connector.move(within),
+      doubt: () => this._connector.doubt(),
       lost: (lost) => this._connector.lost(lost),
     });
     this._connector = new Connector(
@@ -111,14 +117,46 @@ export class RealtimeClient<M extends object = AnyMessages> {
   // -- the connection -----------------------------------------------------------------------------------------------
 
   /**
-   * Resolves when the client is connected; begins to connect, or tries again at once, if it is not.
+   * Resolves when the client is connected; begins to connect, or tries again at once, if it is not. After `close()` it
+   * begins a new session, once the goodbye to the last one is said; who subscribed is still subscribed.
    *
-   * @throws NetworkError: no transport reached the server. `Suspended`, a kind of it, says that the client goes on trying.
+   * @throws NetworkError: no transport reached the server; `reason` and `cause` say what became of each. `Suspended`, a
+   *   kind of it, says that the client goes on trying.
    * @throws Refused: the server does not want this client; `code` says why.
-   * @throws NotConnected: the client is or was closed.
+   * @throws NotConnected: the client was closed meanwhile.
    */
-  connect(): Promise<void> {
-    return this._connector.connect(() => this._enter());
+  async connect(): Promise<void> {
+    const { _connector: connector } = this;
+    this._wanted = true;
+    if (connector.state === "closed") {
+      await Promise.all([this._closing, connector.ended]);
+      if (!this._wanted) throw new NotConnected("the client was closed");
+    }
+    await connector.connect(() => this._enter());
+  }
+
+  /**
+   * The network may be another one, or the program has slept: an attempt that waits is made now, and a link is asked
+   * whether it lives. If it says nothing within two seconds another one is tried beside it. A page does this by itself.
+   */
+  probe(): void {
+    this._connector.retry();
+    this._session.heartbeat.probe(true);
+  }
+
+  /**
+   * Let the link go and attach no more until `resume()` or `connect()`: for a program that is put into the background. The
+   * session waits on the server, for as long as its `ttl` is; what is sent meanwhile waits here.
+   */
+  pause(): void {
+    const { _session: session, _connector: connector } = this;
+    connector.pause();
+    void session.end(session.link, new LinkLost("paused", "paused"));
+  }
+
+  /** Attach again after a `pause()`, at once. */
+  resume(): void {
+    this._connector.resume();
   }
 
   /**
@@ -130,27 +168,24 @@ export class RealtimeClient<M extends object = AnyMessages> {
     return this._connector.switch(type);
   }
 
-  /** Send what is queued, for `timing.close` at most, say goodbye, and end everything. Again is harmless. */
-  async close(): Promise<void> {
-    const { _session: session, _connector: connector } = this;
-    const { state } = connector;
-    if (state === "closed") return;
-    connector.close();
-    this._deaf?.();
-    if (state === "connected") await atMost(this._settings.timing.close, this._sayAll());
-    session.outbox.fail(new NotConnected("the client was closed"));
-    await session.end(session.link, new LinkLost("closed", "bye"), true);
-    this._endStreams();
-    if (state === "connected") this._events.emit("disconnect", "bye");
+  /**
+   * Send what is queued, for `timing.close` at most, say goodbye, and end everything. From the call on no callback is
+   * called any more, but those of the events `state`, `disconnect` and `error`. Again is harmless.
+   */
+  close(): Promise<void> {
+    this._wanted = false;
+    if (this._connector.state !== "closed") this._closing = this._end();
+    return this._closing as Promise<void>;
   }
 
   // -- messages out -------------------------------------------------------------------------------------------------
 
   /**
-   * Send a message. Resolves when it was given to the transport, or queued because there is none just now.
+   * Send a message. Resolves when it was given to the transport, or queued because there is none just now; until there is
+   * room for it, it waits.
    *
-   * @throws TypeError: the payload holds something that the codec cannot express.
-   * @throws QueueFull: the client is offline, and as many messages wait as may.
+   * @throws TypeError: the payload holds something that the codec cannot express, or a field is not what a server takes.
+   * @throws QueueFull: with `timeout: 0`: there is no room.
    * @throws TimeoutError: no room within the time, and it was not sent; or no confirmation, and it may have been.
    * @throws UnknownOutcome: with `confirm`: the session is gone, and with it the knowledge.
    * @throws RequestError: the server refused it, or it is larger than the server takes.
@@ -207,16 +242,21 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   /** Return the messages that match from now on, for `for await`. Bounded: see `limits.stream`. */
   messages<P extends Pattern<M> = "*">(pattern: P = "*" as P): MessageStream<MessageOf<M, P>> {
-    const stream: MessageStream<Message> = new MessageStream<Message>(
+    const { _streams: streams, _forgotten: forgotten } = this;
+    const end = () => {
+      unsubscribe();
+      streams.delete(weak);
+    };
+    const stream = new MessageStream<Message>(
       this._settings.limits.stream,
       ({ room }) => this._events.emit("gap", { reason: "buffer_full", n: 1, room }),
-      () => {
-        unsubscribe();
-        this._streams.delete(stream);
-      },
+      end,
+      (stream, isWaiting) => (isWaiting ? this._read.add(stream) : this._read.delete(stream)),
     );
-    const unsubscribe = this._subscriptions.add(pattern, (message: Message) => stream.push(message));
-    this._streams.add(stream);
+    const weak = new WeakRef(stream);
+    const unsubscribe = this._subscriptions.add(pattern, (message: Message) => weak.deref()?.push(message));
+    streams.add(weak);
+    forgotten.register(stream, end);
     if (this._connector.state === "closed") stream.end();
     return stream as unknown as MessageStream<MessageOf<M, P>>;
   }
@@ -251,6 +291,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
       codec: welcome?.codec ?? connector.attacher.codec.name,
       compression: welcome?.compress,
       resumed: !!welcome?.resumed,
+      reason: welcome?.reason,
       counters: {
         sent: outbox.sent,
         confirmed: outbox.confirmed,
@@ -268,8 +309,9 @@ export class RealtimeClient<M extends object = AnyMessages> {
 
   /** Take up what the page before has left, and listen to this one. */
   private async _enter(): Promise<void> {
+    this._subscriptions.isMuted = false;
     if (this._deaf) return;
-    this._deaf = () => {};
+    const deaf = (this._deaf = () => {});
     const { resume, base } = this._settings;
     const store = resume === true ? pageStore("sessionStorage") : resume;
     let keeper: Keeper | undefined;
@@ -284,8 +326,23 @@ export class RealtimeClient<M extends object = AnyMessages> {
     }
     // What a page hears is advice: nothing waits for the code that listens.
     import("./page.js").then(({ listen }) => {
-      if (this._connector.state !== "closed") this._deaf = listen(this._session, this._connector, keeper);
-    }, this._deaf);
+      if (this._deaf === deaf) this._deaf = listen(this, this._session, keeper);
+    }, deaf);
+  }
+
+  private async _end(): Promise<void> {
+    const { _session: session, _connector: connector } = this;
+    const { isConnected } = this;
+    connector.close();
+    this._subscriptions.isMuted = true;
+    this._deaf?.();
+    this._deaf = undefined;
+    if (isConnected) await atMost(this._settings.timing.close, this._sayAll());
+    session.outbox.fail(new NotConnected("the client was closed"));
+    await session.end(session.link, new LinkLost("closed", "bye"), true);
+    session.line.abandon();
+    this._endStreams();
+    if (isConnected) this._events.emit("disconnect", "bye");
   }
 
   private _ask(type: string, payload: unknown, options: OutgoingOptions & RequestOptions = {}): Promise<unknown> {
@@ -311,7 +368,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
   }
 
   private _endStreams(): void {
-    for (const stream of this._streams) stream.end();
+    for (const stream of this._streams) stream.deref()?.end();
   }
 
   private async _sayAll(): Promise<void> {

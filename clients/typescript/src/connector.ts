@@ -5,7 +5,7 @@
  *                                                      │ maxReconnectAttempts failed
  *                                                      ▼
  *                                                  suspended: a slow timer, connect(), or the network is back
- *     stopped: the server said not to come back. closed: the program did.
+ *     stopped: the server said not to come back. closed: the program did. paused: it did, for a while.
  *
  * Rule: what the server says goes before what we think: its close code decides between resume, afresh and stop, and its
  * `retryAfter` is never undercut.
@@ -22,7 +22,7 @@ import type { ConnectionType, Settings } from "./options.js";
 import type { ConnectionQualityDetector } from "./quality.js";
 import type { Session } from "./session.js";
 import { pageStore } from "./store.js";
-import { later, type Timer } from "./timers.js";
+import { later, now, type Timer } from "./timers.js";
 import { asLost, type Link, LinkLost } from "./transports/link.js";
 import { prefetch } from "./transports/make.js";
 
@@ -43,11 +43,14 @@ export class Connector {
   type: ConnectionType | undefined;
   attaches = 0;
   reconnects = 0;
+  /** Of what `connect` began. */
+  ended: Promise<void> | undefined;
   /** Brings the session to links. */
   readonly attacher: Attacher;
   private readonly _chain: Chain;
   private readonly _backoff: Backoff;
   private _greeted = false;
+  private _paused = false;
   private _asked = false;
   private _broken = 0;
   private _since = 0;
@@ -57,7 +60,6 @@ export class Connector {
   private _wish: Wish | undefined;
   private _moving: Timer;
   private _wake: () => void = () => {};
-
   /**
    * @param _info makes what the events `connect` and `reconnect` carry.
    * @param _stopped called when the server said not to come back.
@@ -85,23 +87,38 @@ export class Connector {
   /** Resolves when the session is attached; begins to attach it if nobody does, once it is `ready`. */
   async connect(ready: () => Promise<void>): Promise<void> {
     const { state } = this;
-    if (state === "closed") throw new NotConnected("the client was closed");
     if (state === "connected") return;
     const waiter = (this._waiter ??= new Deferred<void>());
-    if (state === "idle" || state === "stopped") {
-      this._greeted = false;
+    if (["idle", "stopped", "closed"].includes(state)) {
+      this._greeted = this._events.isClosed = false;
       this._become("connecting");
       // A bug, if anything: nobody will attach any more, so nobody may wait for it.
-      this._run(ready).catch((error) => this._stop(new RealtimeError("internal", String(error), { cause: error })));
+      this.ended = this._run(ready).catch((error) =>
+        this._stop(new RealtimeError("internal", String(error), { cause: error })),
+      );
     }
-    this.retry();
+    this.resume();
     await waiter.promise;
   }
 
-  /** There is reason to believe that the next attempt succeeds: make it now. */
+  /** There is reason to believe that the next attempt succeeds: make it now. One that waits for a token begins anew. */
   retry(): void {
     this._asked = true;
-    if (this.state !== "connected") this._wake();
+    if (this.state === "connected") return;
+    this.attacher.hurry();
+    this._wake();
+  }
+
+  /** Attach no more until `resume`; the session waits for that. The caller ends its link. */
+  pause(): void {
+    this._paused = true;
+    this.attacher.abort();
+  }
+
+  /** The same as `retry`, and the end of a pause. */
+  resume(): void {
+    this._paused = false;
+    this.retry();
   }
 
   /** Prefer this type from now on, and move the session to it while the old link goes on. */
@@ -113,10 +130,15 @@ export class Connector {
     await done.promise;
   }
 
+  /** The link may be dead: attach again beside it. Whichever brings something first carries the session. */
+  doubt(): void {
+    if (!this._wish) this._want({ order: this._chain.order() });
+  }
+
   /** The server drains: attach again within so many milliseconds, wherever that leads. */
   move(within: number): void {
     clearTimeout(this._moving);
-    this._moving = later(this._settings.random() * within, () => this._want({ order: this._chain.order() }));
+    this._moving = later(this._settings.random() * within, () => this.doubt());
   }
 
   /** The session's link has ended. */
@@ -132,6 +154,8 @@ export class Connector {
   /** Attach no more. The link, if there is one, is left to the caller: there may be more to say. */
   close(): void {
     this._become("closed");
+    this._events.isClosed = true;
+    this._paused = false;
     clearTimeout(this._moving);
     this.attacher.abort();
     this._session.heartbeat.stop();
@@ -147,10 +171,17 @@ export class Connector {
     let attempt = 0;
     let first: ConnectionType | undefined;
     while (!this._isClosed()) {
+      if (this._paused) {
+        attempt = 0;
+        this._become("paused");
+        await this._until(Number.POSITIVE_INFINITY);
+        continue;
+      }
       this._asked = false;
       const before = this._use();
       const lost = await this._attach(this._chain.order(first)).then(() => this._stay(), asLost);
       const { code, retryAfter = 0 } = lost;
+      if (this._paused) continue;
       if (this._isClosed() || this._ends(lost)) return;
       first = code === "ping_timeout" ? this._detector.getSuggestedConnectionType() : undefined;
       // A link that brought nothing and soon broke is a failure too, or a server that welcomes and breaks would be asked
@@ -163,11 +194,11 @@ export class Connector {
       const pause = suspend
         ? this._backoff.around(Math.max(timing.suspendedDelay, retryAfter))
         : this._backoff.delay(attempt, retryAfter, delay * 1000);
-      const earliest = Date.now() + retryAfter;
+      const earliest = now() + retryAfter;
       if (!this._asked) await this._until(pause);
       if (this._asked) attempt = 0;
       // Not even what was asked for comes sooner than the server has said.
-      while (!this._isClosed() && Date.now() < earliest) await this._until(earliest - Date.now());
+      while (!this._isClosed() && now() < earliest) await this._until(earliest - now());
     }
   }
 
@@ -179,20 +210,30 @@ export class Connector {
 
   /** Try these types in turn, until the session is attached or the server itself refuses. */
   private async _attach(order: readonly ConnectionType[]): Promise<void> {
-    let failure: LinkLost | undefined;
-    let advice = 0;
+    const failures: NetworkError[] = [];
+    let code: string | undefined;
+    let advice: number | undefined;
     for (const type of order) {
       try {
         return await this.attacher.attach(type);
       } catch (error) {
-        failure = asLost(error);
-        if (failure.refusal) break;
-        advice = Math.max(advice, failure.retryAfter ?? 0);
-        if (this._isClosed() || (this._climbing && this._loss)) break;
+        const lost = asLost(error);
+        const { refusal, reason, retryAfter, cause } = lost;
+        if (retryAfter !== undefined) advice = Math.max(advice ?? 0, retryAfter);
+        if (refusal) {
+          // The others may be why it was asked.
+          if (failures.length) refusal.cause ??= new AggregateError(failures);
+          lost.retryAfter = advice;
+          throw lost;
+        }
+        code = lost.code;
+        failures.push(new NetworkError(`${type}: ${reason}`, { retryAfter, cause }));
+        // Another transport has no other token.
+        if (code === "no_token" || this._isClosed() || this._paused || (this._climbing && this._loss)) break;
       }
     }
-    if (failure && advice) failure.retryAfter = Math.max(advice, failure.retryAfter ?? 0);
-    throw failure;
+    const cause = failures.length > 1 ? new AggregateError(failures) : failures[0]?.cause;
+    throw new LinkLost(failures.map(({ reason }) => reason).join("; "), code, undefined, advice, true, cause);
   }
 
   /** Wait until the link is lost. Meanwhile do what is wished, and climb to a better transport if one may be had. */
@@ -210,8 +251,7 @@ export class Connector {
         wish.done?.resolve();
         pause = climb;
       } catch (error) {
-        const { reason, retryAfter } = asLost(error);
-        wish.done?.reject(new NetworkError(reason, { retryAfter }));
+        wish.done?.reject(asLost(error).error);
         pause = Math.min(pause * 2, maxClimb);
       } finally {
         this._climbing = false;
@@ -242,7 +282,7 @@ export class Connector {
   private _adopt(link: Link, old: Link | undefined): void {
     void old?.close();
     this._loss = undefined;
-    this._since = Date.now();
+    this._since = now();
     this._chain.worked(link.type);
     if (!this.attaches++) prefetch(this._chain.order());
     if (this.type !== link.type) {
@@ -256,6 +296,10 @@ export class Connector {
       this._become("connected");
       if (again) this.reconnects++;
       this._events.emit(again ? "reconnect" : "connect", this._info());
+    } else if (!this._session.welcome?.resumed) {
+      // Nobody was told of a loss, and yet it is not the session that it was.
+      this.reconnects++;
+      this._events.emit("reconnect", this._info());
     }
     this._waiter?.resolve();
     this._waiter = undefined;
@@ -267,7 +311,7 @@ export class Connector {
     this._want();
     if (this._isClosed()) return lost;
     this._become("reconnecting");
-    if (!lost.refusal && this.type) this._chain.lost(this.type, Date.now() - this._since);
+    if (!lost.refusal && this.type) this._chain.lost(this.type, now() - this._since);
     this._broken = BROKEN_CODES.includes(lost.code) ? this._broken + 1 : 0;
     if (this._broken >= BROKEN) this.attacher.forget = true;
     this._events.emit("disconnect", lost.code);
@@ -285,10 +329,10 @@ export class Connector {
   // -- ends ---------------------------------------------------------------------------------------------------------
 
   /** Do what a loss asks for. True if it is the end. */
-  private _ends({ refusal, reason, retryAfter }: LinkLost): boolean {
+  private _ends({ refusal, error, code }: LinkLost): boolean {
     if (refusal?.next === "afresh") this._session.line.abandon();
     if (refusal?.next === "stop" && !this._isOurs(refusal)) this._stop(refusal);
-    else if (!this._settings.autoReconnect) this._stop(refusal ?? new NetworkError(reason, { retryAfter }));
+    else if (!this._settings.autoReconnect && code !== "paused") this._stop(error);
     else return false;
     return true;
   }
@@ -311,9 +355,10 @@ export class Connector {
     if (!awaited) this._events.emit("error", error);
   }
 
-  private _suspend(attempts: number, { reason, retryAfter }: LinkLost): void {
-    const error = new Suspended(`${attempts} more attempts have failed: ${reason}`, { retryAfter });
-    if (!this._refuse(error) && this.state !== "suspended") this._events.emit("error", error);
+  private _suspend(attempts: number, { reason, retryAfter, error }: LinkLost): void {
+    const cause = error.cause ?? error;
+    const suspended = new Suspended(`${attempts} more attempts have failed: ${reason}`, { retryAfter, cause });
+    if (!this._refuse(suspended) && this.state !== "suspended") this._events.emit("error", suspended);
     this._become("suspended");
   }
 

@@ -17,7 +17,7 @@ export type { ConnectionType, KeyStore } from "./options.js";
 export { ConnectionQualityDetector, type Quality } from "./quality.js";
 export { PriorityMessageQueue } from "./queue.js";
 export type { Joined, JoinOptions, Rooms } from "./rooms.js";
-export { later } from "./timers.js";
+export { later, now } from "./timers.js";
 export * from "./transports/link.js";
 export * from "./wire/format.js";
 export type { ClientLine, Credentials } from "./wire/line.js";

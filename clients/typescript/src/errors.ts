@@ -9,7 +9,7 @@
  *     ├── RequestError       the server answered a message with an error
  *     ├── UnknownOutcome     sent, not confirmed: it may have run
  *     ├── TimeoutError       no answer, or no room to send, within the time given
- *     ├── QueueFull          as many messages wait as may
+ *     ├── QueueFull          as many messages wait as may, and this one was not to wait for room
  *     ├── NotConnected       the client is closed, or was never connected
  *     └── CallbackError      a callback threw; `cause` is what
  */
@@ -118,7 +118,7 @@ const passing = (code: string) =>
 /** No answer, or no room to send, within the time given. */
 export class TimeoutError extends passing("timeout") {}
 
-/** As many messages wait as may. */
+/** As many messages wait as may, and this one was not to wait for room. */
 export class QueueFull extends passing("queue_full") {}
 
 /** The client is closed, or was never connected. */

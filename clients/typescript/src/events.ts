@@ -38,6 +38,8 @@ export interface ClientEvents {
 
 /** Callbacks by event. One that throws becomes an `error`; it never harms the client. */
 export class Events {
+  /** The program has closed the client: then only `state`, `disconnect` and `error` are told. */
+  isClosed = false;
   private readonly _callbacks = new Subscriptions();
 
   /** Call `callback` at each such event; return how to end that. */
@@ -47,6 +49,7 @@ export class Events {
 
   /** Call everybody who wants to hear of this. An error that nobody wants to hear of goes to the console. */
   emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]): void {
+    if (this.isClosed && !/^(state|disc|err)/.test(event)) return;
     if (event !== "error") this._callbacks.deliver(event, value, this.failed);
     else if (!this._callbacks.deliver(event, value, (error) => console.error("rtcore: an error callback threw", error)))
       console.warn("rtcore:", value);

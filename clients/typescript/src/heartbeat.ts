@@ -9,13 +9,15 @@
 import type { Events } from "./events.js";
 import type { ConnectionQualityDetector, Quality } from "./quality.js";
 import type { Session } from "./session.js";
-import { later, type Timer } from "./timers.js";
+import { later, now, type Timer } from "./timers.js";
 import { LinkLost } from "./transports/link.js";
 
 /** Milliseconds by which a timer may be late and still mean something. */
 const LATE = 1000;
 /** Pings in a row without a sign of life that end a link. */
 const MISSES = 2;
+/** Milliseconds for an answer, where there is reason to doubt; and round trips, if those are longer. */
+const DOUBT = [2000, 4] as const;
 
 /** Pings on the session's link, whichever it is. */
 export class Heartbeat {
@@ -44,13 +46,19 @@ export class Heartbeat {
     this.probe();
   }
 
-  /** Find out now whether the link lives. */
-  probe(): void {
+  /**
+   * Find out now whether the link lives.
+   *
+   * @param inDoubt there is reason to believe that it does not: then no answer within a moment asks for another link.
+   */
+  probe(inDoubt = false): void {
     if (!this._session.link) return;
     this.stop();
-    const at = (this._at = Date.now());
+    const at = (this._at = now());
+    const moment = Math.max(DOUBT[0], DOUBT[1] * (this._detector.latency ?? 0));
+    const timeout = inDoubt ? Math.min(moment, this._timeout) : this._timeout;
     this._session.control("ping", { t: ++this._number });
-    this._timer = later(this._timeout, () => this._look(at));
+    this._timer = later(timeout, () => this._look(at, timeout, inDoubt));
   }
 
   /** The link is gone. */
@@ -62,24 +70,26 @@ export class Heartbeat {
   pong(t: unknown): void {
     if (t !== this._number || this._at === undefined) return;
     this.answered++;
-    this._detector.recordLatency(Date.now() - this._at);
+    this._detector.recordLatency(now() - this._at);
     this._at = undefined;
     this._judge();
   }
 
-  private _look(at: number): void {
+  private _look(at: number, timeout: number, inDoubt: boolean): void {
     const { link, heard } = this._session;
-    const now = Date.now();
+    const time = now();
     // An answer may have come in the millisecond of the ping, and the welcome before it.
     if (heard > at || this._at === undefined) {
       this._misses = 0;
       this._timer = later(this._interval - this._timeout, () => this.probe());
-    } else if (now - at > this._timeout + LATE) this.probe();
+    } else if (time - at > timeout + LATE) this.probe(inDoubt);
     else {
       this._detector.recordPacketLoss();
       this._judge();
-      if (++this._misses < MISSES) this.probe();
-      else void this._session.end(link, new LinkLost(`silence for ${now - heard} ms`, "ping_timeout"));
+      if (++this._misses < MISSES) {
+        this.probe();
+        if (inDoubt) this._session.doubt();
+      } else void this._session.end(link, new LinkLost(`silence for ${Math.round(time - heard)} ms`, "ping_timeout"));
     }
   }
 

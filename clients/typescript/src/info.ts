@@ -5,8 +5,17 @@ import type { Quality } from "./quality.js";
 
 /**
  * idle: never connected. suspended: see `Suspended`. stopped: the server said not to come back. closed: the program did.
+ * paused: the program wants no link just now.
  */
-export type State = "idle" | "connecting" | "connected" | "reconnecting" | "suspended" | "stopped" | "closed";
+export type State =
+  | "idle"
+  | "connecting"
+  | "connected"
+  | "reconnecting"
+  | "suspended"
+  | "paused"
+  | "stopped"
+  | "closed";
 
 /** How things stood at one moment. */
 export interface ConnectionInfo {
@@ -31,6 +40,8 @@ export interface ConnectionInfo {
   compression: string | undefined;
   /** At the last welcome the session went on with nothing missing. */
   resumed: boolean;
+  /** Why it did not, if it was to: `expired`, `evicted`, `overflow`, … */
+  reason: string | undefined;
   /** Messages, ever; `queued`: now. */
   counters: {
     sent: number;

@@ -4,14 +4,14 @@
  *     submit → (crowd →) queue, by priority → counted out, into the window → link → confirmed
  *
  * Rule: one flush per turn of the loop, in slices: what is urgent can overtake what still waits here. A link that is
- * busy, a full window or the server's pace leaves messages in the queue. While that is full senders wait in a crowd before
- * it; when there is no link they are refused.
+ * busy, a full window or the server's pace leaves messages in the queue, and so does having no link. While the queue is
+ * full senders wait in a crowd before it, as long as they want to.
  */
 
 import { QueueFull, RealtimeError, RequestError, UnknownOutcome } from "./errors.js";
 import type { Events } from "./events.js";
 import type { Settings } from "./options.js";
-import { ANSWERED, CONFIRMED, DEPARTED, type Outgoing, QUEUED } from "./outgoing.js";
+import { ANSWERED, CONFIRMED, DEPARTED, type Outgoing, QUEUED, WAITING } from "./outgoing.js";
 import { Pace } from "./pace.js";
 import { PriorityMessageQueue } from "./queue.js";
 import type { Requests } from "./requests.js";
@@ -23,13 +23,15 @@ import type { ClientLine } from "./wire/line.js";
 
 /** Bytes handed to a link at once. */
 const SLICE = 16 * 1024;
+/** Senders that may wait for room, for each place in the queue: many more than any program that awaits has. */
+const CROWD = 100;
 /** Bytes, messages, and messages per second, where nobody names a limit. */
 const UNLIMITED = 1e9;
 
 /** What is on its way to the server. */
 export class Outbox {
   readonly queue: PriorityMessageQueue<Outgoing>;
-  private readonly _crowd = new PriorityMessageQueue<Outgoing>(UNLIMITED);
+  private readonly _crowd: PriorityMessageQueue<Outgoing>;
   /** Messages, ever. */
   sent = 0;
   confirmed = 0;
@@ -46,9 +48,11 @@ export class Outbox {
     private readonly _requests: Requests,
     private readonly _events: Events,
   ) {
-    this.queue = new PriorityMessageQueue(_settings.limits.queue, (message) =>
-      this._tell(message, new QueueFull("a more urgent message has taken its place")),
-    );
+    const { queue } = _settings.limits;
+    const dropped = (message: Outgoing) =>
+      this._tell(message, new QueueFull("a more urgent message has taken its place"));
+    this.queue = new PriorityMessageQueue(queue, dropped);
+    this._crowd = new PriorityMessageQueue(queue * CROWD, dropped);
   }
 
   // -- in -----------------------------------------------------------------------------------------------------------
@@ -70,17 +74,18 @@ export class Outbox {
   /**
    * Let a message wait for its turn, which is this one of the loop if it can be.
    *
-   * @throws QueueFull: there is no link, and nothing that waits is less urgent.
+   * @param isPatient it may wait for room in the queue.
+   * @throws QueueFull: there is no room, and nothing that waits is less urgent.
    */
-  submit(message: Outgoing): void {
+  submit(message: Outgoing, isPatient: boolean): void {
     // It is asked for by a welcome, which ends with a flush.
     if (message.options.first) return this.queue.prepend(message);
-    // Who comes later does not overtake who waits already.
-    if (this._crowd.length && message.priority !== "critical") return this._crowd.enqueue(message);
     try {
-      this.queue.enqueue(message);
+      // Who comes later does not overtake who waits already.
+      if (isPatient && this._crowd.length && message.priority !== "critical") return this._crowd.enqueue(message);
+      this._enqueue(message);
     } catch (error) {
-      if (!this._link || !(error instanceof QueueFull)) throw error;
+      if (!isPatient || !(error instanceof QueueFull)) throw error;
       return this._crowd.enqueue(message);
     }
     if (!this._link || this._soon) return;
@@ -119,7 +124,7 @@ export class Outbox {
           this._tell(message, error instanceof RealtimeError ? error : new RequestError("bad_payload", String(error)));
           continue;
         }
-        line.put(message);
+        message.place = line.put(message);
         this._pace.spend(1);
         size += message.size;
         message.reach(DEPARTED);
@@ -171,7 +176,6 @@ export class Outbox {
   end(): void {
     this._link = undefined;
     this._stopTimers();
-    for (let message = this._crowd.dequeue(); message; message = this._crowd.dequeue()) this._requeue(message);
     for (const message of this.queue) message.release(DEPARTED);
   }
 
@@ -183,13 +187,18 @@ export class Outbox {
       // What was to go first in it has lost its sense.
       if (message.options.first) this.withdraw(message, new UnknownOutcome([message]));
       // Not sent yet, or answered, which says more than a confirmation.
-      if (message.stage === QUEUED || message.stage === ANSWERED) continue;
+      if (message.stage < DEPARTED || message.stage === ANSWERED) continue;
       if (!message.options.idempotent || message.failure) {
         if (!message.fail(new UnknownOutcome([message]))) untold.push(message);
         continue;
       }
-      message.stage = QUEUED;
-      this._requeue(message);
+      message.stage = WAITING;
+      message.place = -1;
+      try {
+        this.submit(message, true);
+      } catch (error) {
+        this._tell(message, error as RealtimeError);
+      }
     }
     if (untold.length) this._events.emit("error", new UnknownOutcome(untold));
   }
@@ -206,15 +215,14 @@ export class Outbox {
   /** Who waits for room in the queue gets it. */
   private _refill(): void {
     const { _crowd: crowd, queue } = this;
-    while (crowd.length && queue.length < queue.maxSize) queue.enqueue(crowd.dequeue() as Outgoing);
+    while (crowd.length && queue.length < queue.maxSize) this._enqueue(crowd.dequeue() as Outgoing);
   }
 
-  private _requeue(message: Outgoing): void {
-    try {
-      this.queue.enqueue(message);
-    } catch (error) {
-      this._tell(message, error as RealtimeError);
-    }
+  private _enqueue(message: Outgoing): void {
+    this.queue.enqueue(message);
+    message.reach(QUEUED);
+    // It leaves when there is a link again: its sender need not wait for that.
+    if (!this._link) message.release(DEPARTED);
   }
 
   /** Tell whoever waits for a message that it failed; everybody, if nobody waits. */

@@ -1,17 +1,20 @@
 /** A message on its way out, and who waits for what becomes of it. */
 
 import { Deferred } from "./deferred.js";
+import { unexpected } from "./errors.js";
 import { type Codec, type Data, sizeOf } from "./wire/format.js";
-import { Message, type MessageFields } from "./wire/message.js";
+import { Message, type MessageFields, odd, PRIORITIES } from "./wire/message.js";
 
-/** How far a message has come. From anywhere it may fail. */
-export const QUEUED = 0;
+/** How far a message has come: it waits for room in the queue. From anywhere it may fail. */
+export const WAITING = 0;
+/** It has a place in the queue. */
+export const QUEUED = 1;
 /** Counted out. */
-export const DEPARTED = 1;
+export const DEPARTED = 2;
 /** The server has it. */
-export const CONFIRMED = 2;
+export const CONFIRMED = 3;
 /** The reply is there. */
-export const ANSWERED = 3;
+export const ANSWERED = 4;
 
 /** What a message is, and what may become of it. */
 export interface OutgoingOptions extends MessageFields {
@@ -25,7 +28,9 @@ export interface OutgoingOptions extends MessageFields {
 export class Outgoing extends Message {
   /** Bytes of its wire form. */
   size = 0;
-  stage = QUEUED;
+  stage = WAITING;
+  /** Its place in the count, once it has departed. */
+  place = -1;
   /** Why it comes no further. */
   failure: Error | undefined;
   private _waiting: [stage: number, Deferred<unknown>][] = [];
@@ -38,6 +43,15 @@ export class Outgoing extends Message {
     readonly options: OutgoingOptions,
   ) {
     super(type, payload, options);
+  }
+
+  /** @throws TypeError: no server takes it; the text names the field. */
+  check(): void {
+    const field = odd(this as unknown as Record<string, unknown>);
+    if (!field) return;
+    const text = `text of ${field === "type" ? "1 to 128" : "up to 256"} characters, none of them half`;
+    const expected = { priority: PRIORITIES.join(", "), version: "a whole number" }[field] ?? text;
+    throw unexpected(field, expected, JSON.stringify(this[field as keyof this])?.slice(0, 200));
   }
 
   /**

@@ -5,6 +5,8 @@
  * annex A.1), a little slower, because messages that left evenly may arrive less evenly.
  */
 
+import { now } from "./timers.js";
+
 /** Of the server's rate and burst; what is left is for the network's jitter. */
 const SHARE = 0.9;
 
@@ -27,13 +29,13 @@ export class Pace {
   /** Return how long until a message may go; 0 for now. */
   wait(): number {
     const tolerance = (Math.max(1, this.burst * SHARE) - 1) * this._interval;
-    const wait = this._next - performance.now() - tolerance;
+    const wait = this._next - now() - tolerance;
     // What is left of a rounding is no time.
     return wait > 1e-6 ? wait : 0;
   }
 
   /** So many messages went. */
   spend(messages: number): void {
-    this._next = Math.max(this._next, performance.now()) + messages * this._interval;
+    this._next = Math.max(this._next, now()) + messages * this._interval;
   }
 }

@@ -4,27 +4,26 @@
  * Everything here is advice. A page that gets none of these events, or a worker, works as well: only slower.
  */
 
-import type { Connector } from "./connector.js";
-import { LinkLost } from "./core.js";
+import { LinkLost, type RealtimeClient } from "./core.js";
 import type { Keeper } from "./resume.js";
 import type { Session } from "./session.js";
+
+type Page = Pick<RealtimeClient, "probe" | "pause" | "resume">;
 
 /**
  * Listen; return how to end that.
  *
  * @param keeper where the session waits for the next page; without one it ends with the page.
  */
-export function listen(session: Session, connector: Connector, keeper: Keeper | undefined): () => void {
+export function listen(client: Page, session: Session, keeper: Keeper | undefined): () => void {
   let gone = false;
-  /** The network is back, or the page is shown: an attempt that waits is worth making, a link worth probing. */
-  const awake = () => {
-    connector.retry();
-    session.heartbeat.probe();
-  };
+  /** The network is another one, or the page is shown: an attempt that waits is worth making, a link worth probing. */
+  const awake = () => client.probe();
   /** The page comes back as it was: thawed, or out of the back-forward cache. */
   const thaw = () => {
-    gone = false;
     keeper?.unpark();
+    if (gone) client.resume();
+    gone = false;
     awake();
   };
   const heard: Record<string, (event: Event) => void> = {
@@ -39,13 +38,15 @@ export function listen(session: Session, connector: Connector, keeper: Keeper | 
       const kept = (event as PageTransitionEvent).persisted;
       gone = true;
       keeper?.park(false);
-      void session.end(session.link, new LinkLost("the page goes", kept ? undefined : "bye"), !kept && !keeper);
+      if (!kept && !keeper) void session.end(session.link, new LinkLost("the page goes", "bye"), true);
+      client.pause();
     },
     pageshow: (event) => (event as PageTransitionEvent).persisted && thaw(),
   };
   // What happens to the document is heard here on its way to it.
   const each = (change: "addEventListener" | "removeEventListener") => {
     for (const name in heard) globalThis[change]?.(name, heard[name] as EventListener, true);
+    (globalThis.navigator as { connection?: EventTarget } | undefined)?.connection?.[change]?.("change", awake);
   };
   each("addEventListener");
   return () => each("removeEventListener");

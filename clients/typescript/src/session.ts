@@ -16,6 +16,7 @@ import { Outbox } from "./outbox.js";
 import type { Outgoing } from "./outgoing.js";
 import type { ConnectionQualityDetector } from "./quality.js";
 import { Requests } from "./requests.js";
+import { now } from "./timers.js";
 import { asLost, type Link, LinkLost } from "./transports/link.js";
 import type { Codec, Data } from "./wire/format.js";
 import type { Welcome } from "./wire/hello.js";
@@ -33,6 +34,8 @@ export interface Listener {
   anew(): void;
   /** The server wants the client to attach elsewhere within so many milliseconds. */
   move(within: number): void;
+  /** The session's link may be dead. */
+  doubt(): void;
   /** The session's link has ended. */
   lost(lost: LinkLost): void;
 }
@@ -47,7 +50,7 @@ export class Session {
   link: Link | undefined;
   /** The last one. */
   welcome: Welcome | undefined;
-  /** When something last came by the way down; `Date.now()`. */
+  /** When something last came by the way down; `now()`. */
   heard = 0;
   /** Messages, ever. */
   received = 0;
@@ -90,7 +93,7 @@ export class Session {
     const old = this.link;
     this.link = link;
     this.welcome = welcome;
-    this.heard = Date.now();
+    this.heard = now();
     this._acks.begin(welcome);
     link.speak(speech);
     this.outbox.arrived(taken.confirmed);
@@ -112,6 +115,11 @@ export class Session {
     this.heartbeat.stop();
     this._listener.lost(asLost(why));
     await link.close(bye ? link.codec.control("bye", {}) : undefined);
+  }
+
+  /** The link says nothing: another one would do no harm. */
+  doubt(): void {
+    this._listener.doubt();
   }
 
   /** Write a control item now, if there is a link. */
@@ -165,7 +173,9 @@ export class Session {
     const error = RequestError.parse(payload);
     const { n } = asMap(payload);
     const { window } = this.line;
-    const message = typeof n === "number" ? window.held[n - 1 - window.confirmed] : undefined;
+    const at = Number(n) - 1;
+    // The answer to a POST may have confirmed it before.
+    const message = window.held[at - window.confirmed] ?? [...this.requests].find(({ place }) => place === at);
     if (!message?.fail(error)) this._events.emit("error", error);
   }
 

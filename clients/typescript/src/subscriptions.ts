@@ -16,6 +16,8 @@ export function matches(pattern: string, type: string): boolean {
 
 /** Callbacks by pattern. */
 export class Subscriptions {
+  /** Nobody is called any more, until somebody wants it otherwise. */
+  isMuted = false;
   private readonly _all = new Set<{ pattern: string; callback: Callback }>();
 
   /** Every pattern, once, the oldest first. */
@@ -34,7 +36,10 @@ export class Subscriptions {
   /** Give a value to all whom it concerns; `failed` hears what they throw. False if it concerns nobody. */
   deliver(type: string, value: unknown, failed: (error: unknown) => void): boolean {
     const concerned = [...this._all].filter(({ pattern }) => matches(pattern, type));
-    for (const { callback } of concerned) {
+    for (const one of concerned) {
+      // One of those before it may have ended it, or everything.
+      if (!this._all.has(one) || this.isMuted) continue;
+      const { callback } = one;
       try {
         const result = callback(value as never);
         if (result instanceof Promise) result.catch(failed);

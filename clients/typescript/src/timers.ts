@@ -1,5 +1,8 @@
 /** Timers. A hidden page's are up to a minute late: nothing but patience may hang on one. */
 
+/** Milliseconds by a clock that nobody sets: the time of day may be put back by an hour, and then nothing would be due. */
+export const now = (): number => performance.now();
+
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 
 /** What `setTimeout` can wait for, milliseconds; what is longer it takes for nothing at all. */

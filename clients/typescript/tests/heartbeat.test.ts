@@ -5,6 +5,7 @@ import { Events } from "../src/events.js";
 import { Heartbeat } from "../src/heartbeat.js";
 import { ConnectionQualityDetector } from "../src/quality.js";
 import type { Session } from "../src/session.js";
+import { now } from "../src/timers.js";
 import { LinkLost } from "../src/transports/link.js";
 
 const INTERVAL = 30_000;
@@ -16,6 +17,11 @@ class FakeSession {
   heard = 0;
   readonly pings: unknown[] = [];
   readonly ends: LinkLost[] = [];
+  doubts = 0;
+
+  doubt(): void {
+    this.doubts++;
+  }
 
   control(name: string, { t }: Record<string, unknown>): void {
     expect(name).toBe("ping");
@@ -32,9 +38,13 @@ let session: FakeSession;
 let detector: ConnectionQualityDetector;
 let heartbeat: Heartbeat;
 let qualities: string[];
+let slept: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  const awake = performance.now.bind(performance);
+  slept = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => awake() + slept);
   session = new FakeSession();
   detector = new ConnectionQualityDetector();
   const events = new Events();
@@ -42,18 +52,21 @@ beforeEach(() => {
   events.on("quality", (quality) => qualities.push(quality));
   heartbeat = new Heartbeat(session as unknown as Session, detector, events);
 });
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 /** The server answers the last ping after so many milliseconds. */
 function answer(after: number): void {
   vi.advanceTimersByTime(after);
-  session.heard = Date.now();
+  session.heard = now();
   heartbeat.pong(session.pings.at(-1));
 }
 
-/** So much time passes in which no timer runs, as in a laptop that sleeps. */
+/** So much time passes in which no timer runs, as in a laptop that sleeps or a page that is hidden. */
 function sleep(milliseconds: number): void {
-  vi.setSystemTime(Date.now() + milliseconds);
+  slept += milliseconds;
 }
 
 describe("a link that lives", () => {
@@ -84,7 +97,7 @@ describe("a link that lives", () => {
     heartbeat.start(INTERVAL, TIMEOUT);
     for (let n = 0; n < 10; n++) {
       vi.advanceTimersByTime(TIMEOUT - 1);
-      session.heard = Date.now();
+      session.heard = now();
       vi.advanceTimersByTime(INTERVAL - TIMEOUT + 1);
     }
     expect(session.ends).toEqual([]);
@@ -102,7 +115,7 @@ describe("a link that lives", () => {
 
 describe("a link that is silent", () => {
   it("is not taken for alive, because its welcome came in the millisecond of the ping", () => {
-    session.heard = Date.now();
+    session.heard = now();
     heartbeat.start(INTERVAL, TIMEOUT);
     vi.advanceTimersByTime(2 * TIMEOUT);
     expect(session.ends).toHaveLength(1);
@@ -134,6 +147,19 @@ describe("a link that is silent", () => {
     vi.advanceTimersByTime(INTERVAL);
     vi.advanceTimersByTime(TIMEOUT);
     expect(session.ends).toEqual([]);
+  });
+});
+
+describe("a clock that somebody sets", () => {
+  it.each([-3_600_000, 3_600_000])("by %i ms ends no link, and keeps none that is silent", (set) => {
+    heartbeat.start(INTERVAL, TIMEOUT);
+    answer(20);
+    vi.setSystemTime(Date.now() + set);
+    vi.advanceTimersByTime(INTERVAL - 20);
+    answer(20);
+    expect([detector.latency, session.ends]).toEqual([20, []]);
+    vi.advanceTimersByTime(INTERVAL + 2 * TIMEOUT);
+    expect(session.ends).toHaveLength(1);
   });
 });
 
@@ -180,6 +206,36 @@ describe("a probe", () => {
     expect(session.pings).toHaveLength(2);
     vi.advanceTimersByTime(1);
     expect(session.pings).toHaveLength(3);
+  });
+
+  it("in doubt asks for another link when the answer does not come within a moment, and then looks on", () => {
+    heartbeat.start(INTERVAL, TIMEOUT);
+    answer(20);
+    vi.advanceTimersByTime(6000);
+    heartbeat.probe(true);
+    vi.advanceTimersByTime(1999);
+    expect(session.doubts).toBe(0);
+    vi.advanceTimersByTime(1);
+    expect([session.doubts, session.ends]).toEqual([1, []]);
+    vi.advanceTimersByTime(TIMEOUT);
+    expect(session.ends).toHaveLength(1);
+  });
+
+  it("in doubt waits for some round trips of a link whose are long, and for no more than the usual time", () => {
+    heartbeat.start(INTERVAL, TIMEOUT);
+    answer(1000);
+    heartbeat.probe(true);
+    vi.advanceTimersByTime(3999);
+    expect(session.doubts).toBe(0);
+    answer(0);
+    vi.advanceTimersByTime(INTERVAL);
+    answer(3000);
+    answer(0);
+    expect(session.doubts).toBe(0);
+    heartbeat.start(INTERVAL, 100);
+    heartbeat.probe(true);
+    vi.advanceTimersByTime(100);
+    expect(session.doubts).toBe(1);
   });
 
   it("asks nobody where there is no link", () => {

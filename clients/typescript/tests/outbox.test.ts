@@ -53,11 +53,11 @@ function attach(fields: Partial<Welcome> = {}, again: Outgoing[] = []): void {
   outbox.flush();
 }
 
-function say(payload: unknown, fields: OutgoingOptions = {}): Outgoing {
+function say(payload: unknown, fields: OutgoingOptions = {}, isPatient = true): Outgoing {
   const message = new Outgoing("n", payload, fields);
   if (fields.id !== undefined) requests.add(message);
   outbox.form(message, link.codec);
-  outbox.submit(message);
+  outbox.submit(message, isPatient);
   return message;
 }
 
@@ -255,12 +255,12 @@ describe("what cannot be sent", () => {
 });
 
 describe("a full queue", () => {
-  it("refuses while there is no link, unless something less urgent gives its place, and its sender is told", async () => {
+  it("refuses who does not want to wait, unless something less urgent gives its place, and its sender is told", async () => {
     make({ limits: { queue: 2 } });
     const told = fate(say("low", { priority: "low" }).wait(CONFIRMED));
     say("normal");
-    expect(() => say("more", { priority: "low" })).toThrow(QueueFull);
-    say("high", { priority: "high" });
+    expect(() => say("more", { priority: "low" }, false)).toThrow(QueueFull);
+    say("high", { priority: "high" }, false);
     expect(await told).toBeInstanceOf(QueueFull);
     say("critical", { priority: "critical" });
     expect(errors).toEqual([expect.objectContaining({ code: "queue_full" })]);
@@ -298,14 +298,47 @@ describe("a full queue", () => {
     expect(link.payloads.slice(0, 2)).toEqual([0, "urgent"]);
   });
 
-  it("refuses those who wait for room, when the link ends", async () => {
+  it("lets those wait on who wait for room, when the link ends, and lets them in without one", async () => {
     make({ limits: { queue: 2, window: 1 } });
     attach();
-    const fates = [0, 1, 2, 3, 4].map((n) => fate(say(n).wait(DEPARTED)));
+    const messages = [0, 1, 2, 3, 4].map((n) => say(n));
+    const told: unknown[] = [];
+    for (const message of messages) void fate(message.wait(DEPARTED)).then((is) => told.push(message.payload, is));
     await turn();
     outbox.end();
-    expect(await Promise.all(fates)).toEqual(["ok", "ok", "ok", expect.any(QueueFull), expect.any(QueueFull)]);
+    await turn();
+    expect(told).toEqual([0, "ok", 1, "ok", 2, "ok"]);
     expect([...outbox.queue].map(({ payload }) => payload)).toEqual([1, 2]);
+    outbox.withdraw(messages[1] as Outgoing, new Error("enough"));
+    await turn();
+    // It has room now, and leaves when there is a link: its sender need not wait for that.
+    expect(told.slice(6)).toEqual([3, "ok"]);
+    link = new FakeLink();
+    outbox.arrived(line.confirm(1) ?? []);
+    attach({ resumed: true });
+    for (const n of [2, 3, 4]) {
+      outbox.confirm(n);
+      outbox.flush();
+    }
+    await turn();
+    expect([link.payloads, told.slice(8)]).toEqual([
+      [2, 3, 4],
+      [4, "ok"],
+    ]);
+  });
+
+  it("has a crowd before it that is bounded, too", async () => {
+    make({ limits: { queue: 1 } });
+    for (let n = 0; n < 101; n++) say(n);
+    expect(() => say("more")).toThrow(QueueFull);
+    const low = fate(
+      (() => {
+        say("high", { priority: "high" });
+        return Promise.resolve();
+      })(),
+    );
+    expect(await low).toBe("ok");
+    expect(errors).toEqual([expect.objectContaining({ code: "queue_full" })]);
   });
 });
 

@@ -22,6 +22,7 @@ beforeEach(() => {
   vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
@@ -94,6 +95,25 @@ describe("the network", () => {
     await client.close();
   });
 
+  it("is another one: a link that says nothing for two seconds is replaced, before it is known to be dead", async () => {
+    const connection = new EventTarget();
+    vi.stubGlobal("navigator", { connection });
+    const client = await network.connected();
+    const told = record(client);
+    network.last.say(["pong", { t: 1 }]);
+    await pass(1000);
+    connection.dispatchEvent(new Event("change"));
+    await pass(2000);
+    expect(network.sockets).toHaveLength(2);
+    network.last.welcome();
+    await settled();
+    expect([client.isConnected, told.disconnect, network.sockets[0]?.readyState]).toEqual([true, [], 3]);
+    await client.close();
+    connection.dispatchEvent(new Event("change"));
+    await pass(60_000);
+    expect(network.sockets).toHaveLength(2);
+  });
+
   it("is no concern of a page that is hidden", async () => {
     const client = await network.connected({ maxReconnectAttempts: 0 });
     network.last.drop();
@@ -121,7 +141,8 @@ describe("the network", () => {
   it("is asked after a sleep, when the page is shown: a link that slept, too, is left within seconds", async () => {
     const client = await network.connected();
     network.last.say(["pong", { t: 1 }]);
-    vi.setSystemTime(Date.now() + 8 * 3_600_000);
+    const awake = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => awake() + 8 * 3_600_000);
     happens("visibilitychange");
     expect(network.last.control("ping")).toHaveLength(2);
     await pass(10_000);
@@ -157,7 +178,8 @@ describe("a page that goes", () => {
     const client = await network.connected();
     happens("pagehide", { persisted: true });
     expect([network.last.control("bye"), network.last.readyState, client.isConnected]).toEqual([[], 3, false]);
-    await settled();
+    await pass(600_000);
+    expect([network.sockets.length, client.getConnectionInfo().state]).toEqual([1, "paused"]);
     happens("pageshow", { persisted: true });
     await settled();
     network.last.welcome();

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NetworkError, NotConnected, Refused, Suspended } from "../src/index.js";
-import { FakeNetwork, record, settled } from "./support/fake.js";
+import { FakeNetwork, record, type Said, settled } from "./support/fake.js";
 
 let network: FakeNetwork;
 
@@ -422,6 +422,67 @@ describe("a conversation that does not fit", () => {
   });
 });
 
+describe("an error of connect()", () => {
+  it("says what became of each transport, and has the errors of all", async () => {
+    const refused = new Error("connect ECONNREFUSED");
+    const fetch = async (url: unknown) => {
+      if (String(url).includes("/sse")) return new Response("<h1>no</h1>", { status: 403 });
+      throw new TypeError("fetch failed", { cause: refused });
+    };
+    const client = network.client({
+      fallbackTypes: ["sse", "polling"],
+      fetch: fetch as never,
+      maxReconnectAttempts: 0,
+    });
+    const failed = client.connect().catch((error) => error);
+    await settled();
+    network.last.onerror?.({ message: "Unexpected server response: 401" } as never);
+    network.last.drop();
+    const error = await failed;
+    expect(error).toBeInstanceOf(Suspended);
+    const reasons = [
+      "websocket: Unexpected server response: 401",
+      "sse: answered with 403",
+      "polling: TypeError: fetch failed",
+    ];
+    expect(error.reason).toBe(`0 more attempts have failed: ${reasons.join("; ")}`);
+    expect(error.cause.errors.map(({ reason }: NetworkError) => reason)).toEqual(reasons);
+    expect(error.cause.errors[2].cause.cause).toBe(refused);
+    await client.close();
+  });
+
+  it("that is the server's refusal has those that led to it", async () => {
+    const fetch = async () =>
+      new Response(JSON.stringify(["error", { code: "forbidden", reason: "not you" }]), { status: 403 });
+    const client = network.client({ fallbackTypes: ["polling"], fetch: fetch as never });
+    const failed = client.connect().catch((error) => error);
+    await settled();
+    network.last.drop();
+    const error = await failed;
+    expect(error).toMatchObject({ code: "forbidden", reason: "not you" });
+    expect(error).toBeInstanceOf(Refused);
+    expect(error.cause.errors).toEqual([expect.objectContaining({ reason: "websocket: closed with 1006" })]);
+    await client.close();
+  });
+});
+
+describe("a new session under a client that is connected", () => {
+  it("is an event, though no loss was one", async () => {
+    const client = await network.connected();
+    const told = record(client);
+    client.probe();
+    await pass(2000);
+    network.last.welcome({ session: "s2", resumed: false, reason: "node_lost", rooms: false });
+    await settled();
+    expect(told.disconnect).toEqual([]);
+    expect(told.reconnect).toEqual([
+      expect.objectContaining({ sessionId: "s2", resumed: false, reason: "node_lost", isConnected: true }),
+    ]);
+    expect(client.getConnectionInfo().counters.reconnects).toBe(1);
+    await client.close();
+  });
+});
+
 describe("closing", () => {
   it("says what waits, then goodbye, and leaves nothing behind", async () => {
     const client = await network.connected();
@@ -435,7 +496,6 @@ describe("closing", () => {
     expect([told.disconnect, told.state, network.last.readyState]).toEqual([["bye"], ["closed"], 3]);
     expect(vi.getTimerCount()).toBe(0);
     await client.close();
-    await expect(client.connect()).rejects.toBeInstanceOf(NotConnected);
     await expect(client.send("x", 1)).rejects.toBeInstanceOf(NotConnected);
     expect(await client.messages("*").next()).toEqual({ done: true, value: undefined });
   });
@@ -475,6 +535,94 @@ describe("closing", () => {
     await pass(1);
     await second;
     expect([closed, network.last.control("bye")]).toEqual([true, [{}]]);
+  });
+
+  it("calls nobody any more: neither for the rest of a frame, nor for what comes while it says goodbye", async () => {
+    const client = await network.connected({ limits: { window: 1 } });
+    const heard: unknown[] = [];
+    const told = record(client);
+    let closing: Promise<void> | undefined;
+    client.subscribe("n", ({ payload }) => {
+      heard.push(payload);
+      if (payload === 2) closing = client.close();
+    });
+    client.subscribe("*", ({ payload }) => heard.push(`all ${payload}`));
+    const stream = client.messages("n");
+    void client.send("first", 1);
+    void client.send("second", 2);
+    await settled();
+    const n = (payload: number): Said => ({ type: "n", payload });
+    network.last.say(n(1), n(2), n(3));
+    network.last.say(n(4), { type: "gap", payload: { reason: "buffer_full", n: 1 } }, ["pong", { t: 1 }]);
+    await pass(100);
+    network.last.say(n(5), ["ack", { n: 1 }]);
+    await settled();
+    network.last.say(["ack", { n: 2 }]);
+    await settled();
+    await closing;
+    expect(heard).toEqual([1, "all 1", 2]);
+    expect([told.gap, told.quality, told.error, told.disconnect]).toEqual([[], [], [], ["bye"]]);
+    expect(network.last.messages().map(({ type }) => type)).toEqual(["first", "second"]);
+    // What had come before can still be taken.
+    expect([(await stream.next()).value?.payload, await stream.next()]).toEqual([1, { done: true, value: undefined }]);
+  });
+
+  it("is no end for ever: connect() begins a new session, with everybody who subscribed", async () => {
+    const client = await network.connected();
+    const told = record(client);
+    const heard: unknown[] = [];
+    client.subscribe("n", ({ payload }) => heard.push(payload));
+    const first = network.last;
+    first.say({ type: "n", payload: 1 });
+    void client.send("last", 1);
+    const closing = client.close();
+    const again = client.connect();
+    await settled();
+    await Promise.all([closing, settled()]);
+    expect(first.control("bye")).toEqual([{}]);
+    expect(network.sockets).toHaveLength(2);
+    network.last.open();
+    expect(network.last.hello).not.toHaveProperty("session");
+    network.last.welcome({ session: "s2", resumed: false, rooms: false });
+    await again;
+    network.last.say({ type: "n", payload: 2 });
+    await client.send("more", 1);
+    expect([heard, told.connect?.length, told.reconnect, told.error]).toEqual([[1, 2], 1, [], []]);
+    expect(client.getConnectionInfo()).toMatchObject({ state: "connected", sessionId: "s2" });
+    network.last.drop();
+    await pass(1000);
+    expect(network.sockets).toHaveLength(3);
+    await client.close();
+    await pass(600_000);
+    expect([network.sockets.length, vi.getTimerCount()]).toEqual([3, 0]);
+  });
+
+  it("ends one that waits for the end of the last close", async () => {
+    const client = await network.connected();
+    const closing = client.close();
+    const refused = expect(client.connect()).rejects.toBeInstanceOf(NotConnected);
+    const closed = client.close();
+    await settled();
+    await Promise.all([closing, closed, refused]);
+    await pass(60_000);
+    expect([network.sockets.length, client.getConnectionInfo().state]).toEqual([1, "closed"]);
+  });
+
+  it("again and again leaves nothing behind", async () => {
+    const client = network.client();
+    for (let n = 0; n < 5; n++) {
+      const connecting = client.connect().catch((error) => error);
+      if (n % 2) await settled();
+      await client.close();
+      expect(await connecting).toBeInstanceOf(NotConnected);
+    }
+    const connecting = client.connect();
+    await settled();
+    const { length } = network.sockets;
+    network.last.welcome();
+    await connecting;
+    await client.close();
+    expect([network.sockets.length, vi.getTimerCount()]).toEqual([length, 0]);
   });
 
   it("lets somebody who waits to switch hear of it", async () => {

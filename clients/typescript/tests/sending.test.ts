@@ -129,17 +129,89 @@ describe("send", () => {
     await client.close();
   });
 
-  it("fails with QueueFull while offline, and only then", async () => {
+  it("fails with QueueFull at once, if it may not wait for room", async () => {
     const client = await network.connected({ limits: { queue: 2 } });
     network.last.drop();
     await settled();
-    await client.send("a", 1);
-    await client.send("b", 2);
-    await expect(client.send("c", 3)).rejects.toBeInstanceOf(QueueFull);
-    await client.send("d", 4, { priority: "critical" });
+    const now = { timeout: 0 };
+    await client.send("a", 1, now);
+    await client.send("b", 2, now);
+    await expect(client.send("c", 3, now)).rejects.toBeInstanceOf(QueueFull);
+    await client.send("d", 4, { priority: "critical", timeout: 0 });
     await pass(1000);
     network.last.welcome();
     expect(network.last.messages().map(({ type }) => type)).toEqual(["d", "b"]);
+    await client.close();
+  });
+
+  it("awaited in a loop is as quick as the queue has room, also while there is no link", async () => {
+    const client = await network.connected({ limits: { queue: 10, window: 20 }, maxReconnectAttempts: 1000 });
+    network.last.drop();
+    await settled();
+    let sent = 0;
+    const all = (async () => {
+      for (; sent < 100; sent++) await client.send("n", sent, { timeout: 60_000 });
+    })();
+    await pass(8000);
+    expect(sent).toBe(10);
+    network.last.welcome();
+    for (let n = 0; n < 20; n++) {
+      network.last.say(["ack", { n: network.last.messages("n").length }]);
+      await settled();
+    }
+    await all;
+    expect(network.last.messages("n").map(({ payload }) => payload)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    await client.close();
+  });
+
+  it("gives up when there is no room in time, also while there is no link", async () => {
+    const client = await network.connected({ limits: { queue: 1 } });
+    network.last.drop();
+    await settled();
+    await client.send("a", 1);
+    const waiting = fate(client.send("b", 2, { timeout: 400 }));
+    await pass(399);
+    expect(waiting.is).toBe("pending");
+    await pass(1);
+    expect(waiting.is).toBeInstanceOf(TimeoutError);
+    expect(client.getConnectionInfo().counters.queued).toBe(1);
+    await client.close();
+  });
+
+  const half = "\u{1F600}".slice(0, 1);
+
+  it.each([
+    ["type", "", undefined],
+    ["type", "x".repeat(129), undefined],
+    ["type", half, undefined],
+    ["type", 7, undefined],
+    ["room", "n", { room: "x".repeat(257) }],
+    ["room", "n", { room: half }],
+    ["trace", "n", { trace: half }],
+    ["version", "n", { version: -1 }],
+    ["version", "n", { version: 0.5 }],
+    ["priority", "n", { priority: "urgent" }],
+  ])("refuses a %s that no server takes, and says so: %j, %j", async (field, type, options) => {
+    const client = await network.connected();
+    const before = network.last.frames.length;
+    for (const said of [
+      client.send(type as string, 1, options as never),
+      client.request(type as string, 1, options as never),
+    ])
+      await expect(said).rejects.toThrow(new RegExp(`^${field}: expected .*, given `));
+    await expect(client.send(type as string, 1, options as never)).rejects.toBeInstanceOf(TypeError);
+    await settled();
+    expect(network.last.frames.length).toBe(before);
+    await client.close();
+  });
+
+  it("counts characters as a server does: one outside of the first plane is one", async () => {
+    const client = await network.connected();
+    await client.send("\u{1F600}".repeat(128), 1, { room: "\u{1F600}".repeat(256) });
+    await expect(client.send("\u{1F600}".repeat(129), 1)).rejects.toThrow(/^type: expected text of 1 to 128/);
+    expect(network.last.messages()).toHaveLength(1);
+    network.last.say({ type: "\u{1F600}".repeat(128) });
+    expect(client.getConnectionInfo().counters.received).toBe(1);
     await client.close();
   });
 
@@ -190,6 +262,16 @@ describe("send", () => {
 });
 
 describe("request", () => {
+  it("is told when it is refused by its place, though it was confirmed before", async () => {
+    const client = await network.connected();
+    const refused = fate(client.request("a", 1));
+    await settled();
+    network.last.say(["ack", { n: 1 }], { type: "error", payload: { code: "undecodable", reason: "no", n: 1 } });
+    await settled();
+    expect(refused.is).toMatchObject({ code: "undecodable" });
+    await client.close();
+  });
+
   const asked = () => network.last.messages().at(-1) as { id: string };
 
   it("resolves with the payload of the reply, or rejects with the error", async () => {

@@ -1,6 +1,6 @@
 /** The client against a real server, over a network that can be cut. */
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { cbor } from "../src/cbor.js";
 import {
@@ -143,6 +143,31 @@ describe.each(TRANSPORTS)("over %s", (type) => {
 });
 
 describe("attach", () => {
+  it.each(TRANSPORTS)(
+    "comes back in time, though the clock was set back by an hour meanwhile, over %s",
+    async (type) => {
+      const mortal = await RealServer.start();
+      const client = make({ ...only(type), url: mortal.url });
+      const real = Date.now.bind(Date);
+      try {
+        await client.connect();
+        // It says goodbye and when to come back.
+        await mortal.kill("SIGTERM");
+        await until(() => !client.isConnected);
+        vi.spyOn(Date, "now").mockImplementation(() => real() - 3_600_000);
+        const reborn = await mortal.again();
+        try {
+          await until(() => client.isConnected);
+        } finally {
+          await client.close();
+          await reborn.kill();
+        }
+      } finally {
+        vi.restoreAllMocks();
+      }
+    },
+  );
+
   it("resumes after a cut: the rooms and the session stay", async () => {
     const client = make();
     await client.connect();

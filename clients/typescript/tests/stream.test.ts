@@ -6,12 +6,14 @@ import { MessageStream } from "../src/stream.js";
 function make(limit = 3) {
   const dropped: number[] = [];
   let ends = 0;
+  const waits: boolean[] = [];
   const stream = new MessageStream<number>(
     limit,
     (message) => dropped.push(message),
     () => ends++,
+    (_, isWaiting) => waits.push(isWaiting),
   );
-  return { stream, dropped, ends: () => ends };
+  return { stream, dropped, waits, ends: () => ends };
 }
 
 it("gives what came before it was asked, and waits for the rest", async () => {
@@ -64,4 +66,18 @@ it("ends for everybody who waits", async () => {
   const waiting = [stream.next(), stream.next()];
   stream.end();
   expect(await Promise.all(waiting)).toEqual(Array(2).fill({ done: true, value: undefined }));
+});
+
+it("says when somebody begins to wait for it, and when the last one has what was waited for", async () => {
+  const { stream, waits } = make();
+  stream.push(1);
+  await stream.next();
+  expect(waits).toEqual([]);
+  const both = [stream.next(), stream.next()];
+  stream.push(2);
+  await both[0];
+  expect(waits).toEqual([true, true, true]);
+  stream.end();
+  await both[1];
+  expect(waits.at(-1)).toBe(false);
 });

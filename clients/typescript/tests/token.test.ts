@@ -90,6 +90,58 @@ it("that comes when the client was closed meanwhile opens nothing", async () => 
   expect([network.sockets, vi.getTimerCount()]).toEqual([[], 0]);
 });
 
+it("that hangs is cut short by close(): who connects hears of it at once", async () => {
+  const client = network.client({ authentication: { token: () => new Promise<string>(() => {}) } });
+  const refused = expect(client.connect()).rejects.toMatchObject({ code: "not_connected" });
+  await settled();
+  await client.close();
+  await refused;
+  await pass(60_000);
+  expect([network.sockets, vi.getTimerCount()]).toEqual([[], 0]);
+});
+
+it("that hangs is cut short by another connect(), once it has hung for long", async () => {
+  const asked: (() => void)[] = [];
+  const token = () => (asked.length ? "second" : new Promise<string>((resolve) => asked.push(() => resolve("first"))));
+  const client = network.client({ authentication: { token } });
+  const first = client.connect();
+  await pass(5000);
+  // That somebody else connects, too, is no reason to ask twice.
+  const second = client.connect();
+  await settled();
+  expect([asked.length, network.sockets.length]).toEqual([1, 0]);
+  await pass(1);
+  const third = client.connect();
+  await settled();
+  network.last.welcome();
+  await Promise.all([first, second, third]);
+  asked[0]?.();
+  await pass(1000);
+  expect([network.last.hello.token, network.sockets.length]).toEqual(["second", 1]);
+  await client.close();
+});
+
+it("that cannot be had is not asked for again for the sake of another transport, and its error is the cause", async () => {
+  const error = new Error("the login page is down");
+  let asked = 0;
+  const token = () => {
+    asked++;
+    throw error;
+  };
+  const client = network.client({
+    fallbackTypes: ["sse", "polling"],
+    authentication: { token },
+    maxReconnectAttempts: 0,
+  });
+  await expect(client.connect()).rejects.toMatchObject({
+    code: "suspended",
+    reason: expect.stringMatching(/no token: Error: the login page is down/),
+    cause: error,
+  });
+  expect(asked).toBe(1);
+  await client.close();
+});
+
 it("is not in what an error says", async () => {
   const client = network.client({ authentication: { token: "hunter2" }, maxReconnectAttempts: 0 });
   const failed = expect(client.connect()).rejects.toThrow(/^((?!hunter2).)*$/);

@@ -1,6 +1,6 @@
 /** HTTP requests of the transports that have no socket of their own, and what their answers mean. */
 
-import { advice, asMap, type Codec, type Context, Control, type Data, LinkLost, later } from "../core.js";
+import { advice, asLost, asMap, type Codec, type Context, Control, type Data, LinkLost, later, now } from "../core.js";
 
 /** Milliseconds: the first and the longest pause before a request that failed is made again. */
 const RETRY = [50, 2000] as const;
@@ -34,7 +34,7 @@ export async function post(
       ...options,
     });
   } catch (error) {
-    throw new LinkLost(String(error));
+    throw asLost(error);
   }
   if (response.status === 200) return response;
   throw await refusal(response, codec);
@@ -50,7 +50,7 @@ export async function bodyOf(response: Response, codec: Codec, limit: number): P
   try {
     bytes = new Uint8Array(await response.arrayBuffer());
   } catch (error) {
-    throw new LinkLost(String(error));
+    throw asLost(error);
   }
   if (bytes.length > limit)
     throw new LinkLost(`an answer of ${bytes.length} bytes`, "message_too_big", undefined, undefined, false);
@@ -104,7 +104,7 @@ export async function limited<T>(ask: Ask<T>, milliseconds: number, signal?: Abo
  * @throws LinkLost: why there is no answer.
  */
 export async function persist<T>(ask: Ask<T>, patience: number, signal: AbortSignal, random: () => number): Promise<T> {
-  const until = Date.now() + patience;
+  const until = now() + patience;
   for (let [pause, longest] = RETRY as readonly [number, number]; ; pause = Math.min(pause * 2, longest)) {
     try {
       return await ask(signal);
@@ -112,7 +112,7 @@ export async function persist<T>(ask: Ask<T>, patience: number, signal: AbortSig
       if (!(error instanceof LinkLost) || signal.aborted) throw error;
       if (!error.passing && !PASSING.includes(error.code)) throw error;
       const wait = Math.max(error.retryAfter ?? 0, random() * pause);
-      if (Date.now() + wait >= until) throw error;
+      if (now() + wait >= until) throw error;
       await new Promise<void>((done) => later(wait, done));
       if (signal.aborted) throw error;
     }

@@ -7,7 +7,7 @@
  * when it no longer is. After `close` it calls nothing any more.
  */
 
-import { Refused, said } from "../errors.js";
+import { NetworkError, type RealtimeError, Refused, said } from "../errors.js";
 import type { ConnectionType, Settings } from "../options.js";
 import type { Outgoing } from "../outgoing.js";
 import { type Codec, type Data, sizeOf, WireError } from "../wire/format.js";
@@ -21,6 +21,7 @@ export class LinkLost {
    * @param refusal what the server said, if it was the server that ended it.
    * @param retryAfter milliseconds, where somebody advised it.
    * @param passing the same again may well succeed.
+   * @param cause what was thrown, if something was.
    */
   constructor(
     readonly reason: string,
@@ -28,7 +29,14 @@ export class LinkLost {
     readonly refusal?: Refused,
     public retryAfter: number | undefined = refusal?.retryAfter,
     readonly passing = !refusal,
+    readonly cause?: unknown,
   ) {}
+
+  /** What a program is told of it. */
+  get error(): RealtimeError {
+    const { refusal, reason, retryAfter, cause } = this;
+    return refusal ?? new NetworkError(reason, { retryAfter, cause });
+  }
 
   /** Make one of what the server said: the fields of a `close` or of a refusal. */
   static byServer(fields: Readonly<Record<string, unknown>>): LinkLost {
@@ -42,7 +50,8 @@ export class LinkLost {
 /** Return the loss that was thrown, or one made of whatever else was. */
 export function asLost(error: unknown): LinkLost {
   if (error instanceof LinkLost) return error;
-  return new LinkLost(String(error), error instanceof WireError ? error.code : undefined);
+  const code = error instanceof WireError ? error.code : undefined;
+  return new LinkLost(String(error), code, undefined, undefined, true, error);
 }
 
 /** What was agreed on in `welcome`. */

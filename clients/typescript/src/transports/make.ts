@@ -26,7 +26,7 @@ export async function make(type: ConnectionType, context: (link: () => Link) => 
     const link: Link = new Made(context(() => link));
     return link;
   } catch (error) {
-    throw new LinkLost(`cannot load ${type}: ${error}`);
+    throw new LinkLost(`cannot load ${type}: ${error}`, undefined, undefined, undefined, true, error);
   }
 }
 

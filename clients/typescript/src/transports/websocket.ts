@@ -3,7 +3,7 @@
 import type { WebSocketLike } from "../options.js";
 import { atMost, later } from "../timers.js";
 import { type Codec, type Data, JSON_CODEC } from "../wire/format.js";
-import { batches, type Context, type Link, LinkLost, type Speech } from "./link.js";
+import { asLost, batches, type Context, type Link, LinkLost, type Speech } from "./link.js";
 
 /** Bytes that may wait in the socket. Small: what waits there can no longer be overtaken. */
 const HIGH_WATER = 64 * 1024;
@@ -47,7 +47,7 @@ export class WebSocketLink implements Link {
       socket = this._socket = new WebSocket(`${settings.base.replace(/^http/, "ws")}/ws${query}`);
     } catch (error) {
       // A page under https may not open ws, a Content-Security-Policy may forbid both.
-      return lost(new LinkLost(String(error)));
+      return lost(asLost(error));
     }
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.control(hello());
@@ -58,12 +58,15 @@ export class WebSocketLink implements Link {
       // A number of ours is obeyed, also one that this version does not know; its reason is the name.
       lost(
         code < 4000
-          ? new LinkLost(`closed with ${code} ${reason}`.trim())
+          ? new LinkLost(said || `closed with ${code} ${reason}`.trim())
           : LinkLost.byServer({ code: reason, number: code }),
       );
     };
-    // A close follows, and says as much.
-    socket.onerror = () => {};
+    // A close follows. In a page it says as much; elsewhere this has the cause, such as the status of a refusal.
+    let said: string | undefined;
+    socket.onerror = ({ message }: { message?: string }) => {
+      said = message;
+    };
   }
 
   speak(speech: Speech): void {

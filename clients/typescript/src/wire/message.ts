@@ -89,11 +89,16 @@ export function envelope(message: Message): Record<string, unknown> {
 export function fromMap(came: unknown): Message | Undecodable {
   const map = came as Record<string, unknown> | undefined;
   if (!map) return new Undecodable("it is not JSON");
-  const { type, payload } = map;
-  const odd = isText(type, 128) && type ? FIELDS.find((key) => map[key] != null && !isGood(key, map[key])) : "type";
-  return odd
-    ? new Undecodable(`\`${odd}\` is missing or wrong`)
-    : new Message(type as string, payload, map as MessageFields);
+  const wrong = odd(map);
+  return wrong
+    ? new Undecodable(`\`${wrong}\` is missing or wrong`)
+    : new Message(map.type as string, map.payload, map as MessageFields);
+}
+
+/** Return the field of a message that is missing or is not what it should be, if any. */
+export function odd(map: Record<string, unknown>): string | undefined {
+  const { type } = map;
+  return isText(type, 128) && type ? FIELDS.find((key) => map[key] != null && !isGood(key, map[key])) : "type";
 }
 
 function isGood(key: string, value: unknown): boolean {
@@ -111,7 +116,9 @@ function isGood(key: string, value: unknown): boolean {
 
 /** Say whether a value is text of at most so many characters, without half a character in it. */
 function isText(value: unknown, most: number): value is string {
-  return typeof value === "string" && value.length <= most && !/[\ud800-\udfff]/u.test(value);
+  if (typeof value !== "string" || /[\ud800-\udfff]/u.test(value)) return false;
+  // A character may take two places in a string.
+  return value.length <= most || (value.length <= 2 * most && [...value].length <= most);
 }
 
 /** A map, whatever is in it. */
