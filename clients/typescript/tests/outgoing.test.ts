@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { cbor } from "../src/cbor.js";
-import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, QUEUED } from "../src/outgoing.js";
+import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, WAITING } from "../src/outgoing.js";
 import { JSON_CODEC } from "../src/wire/format.js";
 
 const message = () => new Outgoing("note", "é", {});
@@ -46,7 +46,7 @@ describe("a message", () => {
     const one = message();
     const [departed, confirmed] = [one.wait(DEPARTED), one.wait(CONFIRMED)];
     one.release(DEPARTED);
-    expect([await state(departed), await state(confirmed), one.stage]).toEqual([undefined, "pending", QUEUED]);
+    expect([await state(departed), await state(confirmed), one.stage]).toEqual([undefined, "pending", WAITING]);
   });
 
   it("fails for all who wait, and who come later, and says whether there were any", async () => {
