@@ -7,8 +7,7 @@ Rule: the body is one frame whose first item is `["send", {session, secret, atta
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -27,40 +26,24 @@ if TYPE_CHECKING:
     from rtcore.spi.codec import Codec, Item
     from rtcore_http.hatches import Reply
 
-#: What a browser sends without a preflight, and what it gets when it says nothing.
-_SIMPLE: Final = frozenset({"text/plain", "application/octet-stream"})
-
-
-@lru_cache(64)
-def _media_type(content_type: str) -> str:
-    """Return a content type without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
-
 
 def codec_of(request: web.Request, app: App) -> Codec:
-    """Return the codec of a request: `?codec=`, else the one whose media type the body has, else the default.
+    """Return the codec of a request: `?codec=`, else the server's default. A body's media type says nothing.
 
-    `text/plain` is the default codec, so that a page on another host needs no preflight.
+    So a page of another host says what it speaks without a preflight: its bodies are `text/plain` whatever they hold.
 
     Raises:
         Rejected: `unsupported_codec`.
     """
     codecs = app.registry.codecs
-    name = request.query.get("codec") if "?" in request.raw_path else None
-    if name is not None:
-        if name in codecs:
-            return codecs[name]
-    else:
-        content_type = _media_type(request.headers.get("Content-Type", "application/octet-stream"))
-        for codec in codecs.values():
-            if _media_type(codec.content_type) == content_type:
-                return codec
-        if content_type in _SIMPLE and app.options.codec in codecs:
-            return codecs[app.options.codec]
-    raise Rejected(
-        "unsupported_codec",
-        f"given {name or request.content_type!r}, spoken here: {', '.join(sorted(codecs))}",
-    )
+    name = request.query.get("codec", app.options.codec) if "?" in request.raw_path else app.options.codec
+    codec = codecs.get(name)
+    if codec is None:
+        raise Rejected(
+            "unsupported_codec",
+            f"?codec={name[:40]!r}: expected one of {', '.join(sorted(codecs)) or 'none'}",
+        )
+    return codec
 
 
 def spoken(request: web.Request, app: App) -> Codec:

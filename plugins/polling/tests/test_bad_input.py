@@ -102,15 +102,6 @@ async def test_a_body_that_never_ends(serve: Any, http: aiohttp.ClientSession) -
     assert not app.manager.sessions
 
 
-async def test_a_body_of_another_kind(serve: Any, http: aiohttp.ClientSession) -> None:
-    _, url = await serve()
-    async with http.post(f"{url}/rt/poll", data=HELLO, headers={"Content-Type": "image/png"}) as response:
-        assert response.status == 415
-        assert (await response.json())[1]["code"] == "unsupported_codec"
-    async with http.post(f"{url}/rt/poll?codec=xml", data=HELLO) as response:
-        assert response.status == 415
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 async def test_another_method(serve: Any, http: aiohttp.ClientSession, method: str) -> None:
     _, url = await serve()

@@ -39,7 +39,7 @@ async def post(
     """
     try:
         response = await context.http.post(
-            context.endpoint.of(leaf),
+            context.endpoint.of(leaf, codec=codec.name),
             data=body,
             headers={**context.headers, "Content-Type": codec.content_type},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=timeout),
