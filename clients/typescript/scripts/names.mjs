@@ -14,7 +14,20 @@ import { readdirSync, readFileSync } from "node:fs";
  */
 export const INTERNAL = [
   ...["abandon", "anew", "answered", "around", "arrived", "aside", "attached", "attacher", "begin", "beginAnew"],
-  ...["better", "busy", "byServer", "bytes", "came", "confirms", "connection", "deliver", "detach", "discard", "doubt"],
+  ...[
+    "better",
+    "busy",
+    "byServer",
+    "bytes",
+    "came",
+    "confirmable",
+    "confirms",
+    "connection",
+    "deliver",
+    "detach",
+    "discard",
+    "doubt",
+  ],
   ...["drained", "due", "emit", "fail", "failed", "failure", "flush", "forget", "form", "full", "had", "hear"],
   ...[
     "heard",

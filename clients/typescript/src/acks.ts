@@ -47,10 +47,10 @@ export class Acks {
 
   private _write(): void {
     this.end();
-    const { received } = this._session.line;
-    if (received <= this._acked) return;
-    this._acked = received;
+    const { confirmable } = this._session.line;
+    if (confirmable <= this._acked) return;
+    this._acked = confirmable;
     this._bytes = 0;
-    this._session.control("ack", { n: received });
+    this._session.control("ack", { n: confirmable });
   }
 }

@@ -1,6 +1,6 @@
 /** `RealtimeClient`: the public face. What it promises is here, how it is done in the modules that it brings together. */
 
-import { Connector } from "./connector.js";
+import { type Connecting, Connector, type Parts } from "./connector.js";
 import { NotConnected } from "./errors.js";
 import { type ClientEvents, Events } from "./events.js";
 import type { ConnectionInfo } from "./info.js";
@@ -87,7 +87,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
   private readonly _forgotten = new FinalizationRegistry<() => void>((end) => end());
   private readonly _session: Session;
   private readonly _rooms: Rooms;
-  private readonly _connector: Connector;
+  private readonly _connector: Connecting;
   private _deaf: (() => void) | undefined;
   private _closing: Promise<void> | undefined;
   private _wanted = false;
@@ -104,14 +104,15 @@ export class RealtimeClient<M extends object = AnyMessages> {
       doubt: () => this._connector.doubt(),
       lost: (lost) => this._connector.lost(lost),
     });
-    this._connector = new Connector(
+    const parts: Parts = [
       this._session,
       detector,
       settings,
       events,
       () => this.getConnectionInfo(),
       () => this._endStreams(),
-    );
+    ];
+    this._connector = settings.shared?.make(...parts, this._rooms) ?? new Connector(...parts);
   }
 
   // -- the connection -----------------------------------------------------------------------------------------------
@@ -280,6 +281,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
     return {
       state: connector.state,
       connectionType: connector.type,
+      shared: connector.role,
       isConnected: this.isConnected,
       subscriptions: this._subscriptions.patterns,
       rooms: this._rooms.names,

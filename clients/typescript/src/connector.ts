@@ -17,7 +17,7 @@ import { Chain } from "./chain.js";
 import { Deferred } from "./deferred.js";
 import { NetworkError, NotConnected, RealtimeError, type Refused, Suspended } from "./errors.js";
 import type { Events } from "./events.js";
-import type { ConnectionInfo, State } from "./info.js";
+import type { ConnectionInfo, Role, State } from "./info.js";
 import type { ConnectionType, Settings } from "./options.js";
 import type { ConnectionQualityDetector } from "./quality.js";
 import type { Session } from "./session.js";
@@ -34,6 +34,17 @@ const BROKEN_CODES = ["malformed_frame", "message_too_big", "bad_control"];
 interface Wish {
   order: ConnectionType[];
   done?: Deferred<void>;
+}
+
+/** What a connector is made of. */
+export type Parts = ConstructorParameters<typeof Connector>;
+
+/** What a client needs of whoever keeps its session attached. */
+export interface Connecting extends Omit<Pick<Connector, keyof Connector>, "attacher"> {
+  /** Knows the codec that is asked for. */
+  readonly attacher: Pick<Attacher, "codec">;
+  /** This tab's part in the connection that it shares with others; `undefined` if it shares none. */
+  readonly role?: Role;
 }
 
 /** Keeps the session attached. */
@@ -60,6 +71,7 @@ export class Connector {
   private _wish: Wish | undefined;
   private _moving: Timer;
   private _wake: () => void = () => {};
+
   /**
    * @param _info makes what the events `connect` and `reconnect` carry.
    * @param _stopped called when the server said not to come back.

@@ -17,11 +17,16 @@ export type State =
   | "stopped"
   | "closed";
 
+/** A tab's part in a connection that several share: its leader holds it. */
+export type Role = "leader" | "follower";
+
 /** How things stood at one moment. */
 export interface ConnectionInfo {
   state: State;
   /** The transport that carries the session, or carried it last. */
   connectionType: ConnectionType | undefined;
+  /** This tab's part in the connection that it shares with others; `undefined` if it shares none. */
+  shared: Role | undefined;
   /** Messages flow. */
   isConnected: boolean;
   /** The patterns that somebody subscribes to. */

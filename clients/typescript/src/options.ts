@@ -1,6 +1,8 @@
 /** What a client can be told: identity and policy in `ClientOptions`, patience in `Timing`, memory in `Limits`. */
 
+import type { Connecting, Parts } from "./connector.js";
 import { unexpected } from "./errors.js";
+import type { Rooms } from "./rooms.js";
 import type { Codec } from "./wire/format.js";
 
 export type ConnectionType = "websocket" | "sse" | "polling";
@@ -21,6 +23,12 @@ export interface Authentication {
 
 /** The part of `Storage` that is used: `localStorage`, `sessionStorage`, or a program's own. */
 export type KeyStore = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+
+/** How several clients share a connection: see `tabs()`. */
+export interface Sharing {
+  /** @internal Make what keeps a client's session attached. */
+  make(...parts: [...Parts, Rooms]): Connecting;
+}
 
 /** The part of the WebSocket interface that is used: the browser's own, or the package `ws`. */
 export interface WebSocketLike {
@@ -111,6 +119,8 @@ export interface ClientOptions {
   resume?: boolean | KeyStore;
   /** Where the transport that worked is remembered: `localStorage`, if there is one; `null` for nowhere. */
   memory?: KeyStore | null;
+  /** One connection for all tabs of a browser: `tabs()` of `@rtcore/client/tabs`. Each has its own, if none is given. */
+  shared?: Sharing;
   /** Cookies of other hosts: see `fetch`. "same-origin". */
   credentials?: RequestCredentials;
   /** The WebSocket to use; `null` for none. `globalThis.WebSocket` if not given. */

@@ -6,12 +6,14 @@ import type { Message } from "./wire/message.js";
 
 /** Pending requests by id. A reply that nobody waits for any more is an ordinary message. */
 export class Requests {
+  /** What every id begins with. */
+  prefix = "r";
   private readonly _pending = new Map<string, Outgoing>();
   private _number = 0;
 
   /** Return an id that no request of this client has had. */
   nextId(): string {
-    return `r${++this._number}`;
+    return `${this.prefix}${++this._number}`;
   }
 
   add(message: Outgoing): void {

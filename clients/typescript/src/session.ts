@@ -42,7 +42,6 @@ export interface Listener {
 
 /** One client's conversation. */
 export class Session {
-  readonly line: ClientLine<Outgoing>;
   readonly requests = new Requests();
   readonly outbox: Outbox;
   readonly heartbeat: Heartbeat;
@@ -56,16 +55,15 @@ export class Session {
   received = 0;
   duplicates = 0;
   missed = 0;
-  private readonly _acks = new Acks(this);
+  protected readonly _acks = new Acks(this);
 
   constructor(
     private readonly _settings: Settings,
     private readonly _events: Events,
     detector: ConnectionQualityDetector,
     private readonly _listener: Listener,
+    readonly line = new ClientLine<Outgoing>(_settings.limits.window, _settings.limits.windowBytes),
   ) {
-    const { window, windowBytes } = _settings.limits;
-    this.line = new ClientLine(window, windowBytes);
     this.outbox = new Outbox(_settings, this.line, this.requests, _events);
     this.heartbeat = new Heartbeat(this, detector, _events);
   }
@@ -155,7 +153,8 @@ export class Session {
     if (!link.confirms) this._acks.due(this.line.received, size);
   }
 
-  private _message(item: Message | Undecodable): void {
+  /** A message came, and is counted. */
+  protected _message(item: Message | Undecodable): void {
     if (item instanceof Undecodable) return this._events.emit("error", new RequestError("undecodable", item.reason));
     const { type, payload, re, sender } = item;
     if (re !== undefined && this.requests.settle(item)) return;

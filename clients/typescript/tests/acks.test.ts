@@ -15,7 +15,7 @@ beforeEach(() => {
   received = 0;
   const session = {
     get line() {
-      return { received };
+      return { confirmable: received };
     },
     control: (name: string, fields: unknown) => said.push([name, fields]),
   };

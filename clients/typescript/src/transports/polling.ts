@@ -23,6 +23,7 @@ export class PollingLink extends PostingLink {
     const { signal } = this._abort;
     await frame(await this._ask(hello, signal));
     while (!signal.aborted && this._upstream && line.hears(this)) {
+      await line.settled?.();
       // Each attempt anew: what was received meanwhile, by the answer to a POST or not at all, is said as it is then.
       const poll = (signal: AbortSignal) =>
         this._ask(this.codec.control("poll", { ...this._upstream?.name, received: line.rewind() }), signal);

@@ -70,6 +70,14 @@ export class ClientLine<M extends Sized> {
     return this.window.held.length >= this.limit || this.window.bytes >= this.limitBytes;
   }
 
+  /** How many messages the server may forget: all that were received, if nobody else needs them. */
+  get confirmable(): number {
+    return this.received;
+  }
+
+  /** Resolves when it may forget all of them; before that a poll would bring them again. */
+  settled?(): Promise<void>;
+
   // -- attach -------------------------------------------------------------------------------------------------------
 
   /** Go on with a session whose messages are gone: its counts begin anew. Before the first hello. */
@@ -85,14 +93,14 @@ export class ClientLine<M extends Sized> {
 
   /** Make the hello for a connection. From here on no earlier hello's welcome is taken. */
   hello(connection: object, { forget = false, ...options }: HelloOptions = {}): Hello {
-    const { session, secret, received, window } = this;
+    const { session, secret, confirmable, window } = this;
     this._forget = (forget || this._forget) && session !== undefined;
     this._asked = connection;
     return {
       v: VERSION,
       attach: ++this.attach,
       nonce: this._nonce,
-      ...(session !== undefined && { session, secret, received: this._forget ? null : received, sent: window.sent }),
+      ...(session !== undefined && { session, secret, received: this._forget ? null : confirmable, sent: window.sent }),
       ...options,
     };
   }
