@@ -326,6 +326,7 @@ class Greeter:
         limits: dict[str, float] = {
             "max_message_size": options.max_message_size,
             "window": options.message_buffer_size,
+            "window_bytes": options.message_buffer_bytes,
         }
         limits |= self._pace
         welcome = Welcome(

@@ -166,7 +166,8 @@ class Welcome:
         batch: the server takes several messages in one frame, and so does the client.
         transport, node: where the client is now.
         interval, timeout: seconds: the server pings every `interval`; silence beyond both is the end.
-        limits: what the server refuses: `max_message_size` (bytes), `rate_per_second`, `burst`, `window` (messages).
+        limits: what the server refuses: `max_message_size` (bytes), `rate_per_second`, `burst`; and what it holds for a
+            replay: `window` (messages), `window_bytes`.
         ttl: seconds that the session outlives its connection.
         reconnect: advice for coming back: `attempts` before the client is suspended, `delay` (seconds) where its
             backoff begins. Empty where the server has no wish; it raises what the client has chosen, never lowers it.
