@@ -45,6 +45,7 @@ class Unread(IntFlag):
     CROWD = 8  # it publishes faster than its messages can be flushed
     ANSWERS = 16  # it asks, and does not read the answers
     JOINING = 32  # it sends much to a room that it is not in yet
+    REPLIES = 64  # as many answers as may wait to be written do
 
 
 class Connection:
@@ -204,6 +205,8 @@ class Connection:
         except AttachRefusedError as error:
             raise Rejected(error.code, str(error)) from error
         session.write_again(again)
+        if not self.paused:
+            session.catch_up(self)
 
     # -- what the kernel says ------------------------------------------------------------------------------
 

@@ -162,7 +162,7 @@ class Flusher:
                     self._last, self._form, self._data = pending, form, data
             except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
                 pending, data = session.salvage(pending)
-            if len(data) <= CHUNK:
+            if len(data) <= CHUNK and len(pending) <= form.piece:
                 if data:
                     session.put(pending, data)
             else:

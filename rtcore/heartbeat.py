@@ -28,6 +28,8 @@ _log = logging.getLogger("rtcore.heartbeat")
 TICK: Final = 0.25
 #: Pings written in one tick at most, so that thousands that attached together do not stall the loop together.
 PINGS: Final = 1000
+#: Reasons for not reading a client that does not read us: it may as well be dead.
+UNREADING: Final = Unread.ANSWERS | Unread.REPLIES
 #: Seconds after which an ack is written, however few messages it is for; DESIGN: a quarter window, 64 KiB or this.
 ACK_AFTER: Final = 0.75
 
@@ -125,7 +127,7 @@ class Heartbeat:
         session = connection.session
         if connection.ended or session is None or not session.hears(connection):
             return
-        if connection.heard or connection.unread & ~Unread.ANSWERS:
+        if connection.heard or connection.unread & ~UNREADING:
             # Whom we do not read we cannot hear; one that does not read us either is dead all the same.
             self._pings.add(ref(connection), now=now)
             return

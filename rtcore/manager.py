@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rtcore.spi.broker import Position
     from rtcore.spi.codec import Codec
     from rtcore.spi.compressor import Compressor
+    from rtcore.spi.feed import Healer
     from rtcore.spi.transport import Framing, Handshake, Link
 
 _log = logging.getLogger("rtcore.manager")
@@ -54,6 +55,7 @@ class RealtimeManager:
         policies: what happens to messages that a session cannot take.
         pool: what waits in all lanes together.
         inbound: the chain and the handlers; replaced as a whole when they change.
+        healer: brings later what a session cannot take now, if somebody can (`rtcore.spi.feed`).
     """
 
     def __init__(self, app: App) -> None:
@@ -71,6 +73,7 @@ class RealtimeManager:
             {**{name: from_settings(s) for name, s in app.options.policies.items()}, **app.policies}
         )
         self.pool = Pool(app.options.max_backlog_bytes, app.options.max_backlog_messages)
+        self.healer: Healer | None = None
         self._everyone = Audience(self.flusher)
         self._sessions: dict[str, Session] = {}
         self._attached = 0
@@ -331,9 +334,15 @@ class RealtimeManager:
         key = (codec.name, compressor.name if compressor is not None else None, id(framing), batch)
         form = self._formats.get(key)
         if form is None:
-            threshold = self.options.compression_threshold
+            options = self.options
+            whole = getattr(framing, "whole", False)
             form = self._formats[key] = Format(
-                codec, framing, compressor=compressor, threshold=threshold, batch=batch
+                codec,
+                framing,
+                compressor=compressor,
+                threshold=options.compression_threshold,
+                batch=batch,
+                piece=max(1, options.message_buffer_size // 4) if whole else 2**31,
             )
         return form
 

@@ -2,6 +2,7 @@
 
     outbox is a list    the session keeps up: what is posted leaves when the loop turns
     outbox is Lanes     it does not (or is detached): what is posted waits by priority, within bounds
+    pull                what is taken when there is room: a replay, a room's history (`rtcore.pull`)
 
 Rule: whoever puts a message here does not ask which of the two it is; both have `append`, and lanes are never empty.
 What is written is counted into the window first, so that it can be replayed whatever becomes of the connection.
@@ -15,17 +16,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import Rejected
-from rtcore.wire.lanes import Lanes
+from rtcore.pull import PIECE, Pull, has_room
+from rtcore.wire.lanes import Lanes, Withdrawn
 from rtcore.wire.message import Message
 from rtcore.wire.server_line import ServerLine
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
     from rtcore.manager import RealtimeManager
+    from rtcore.spi.feed import Feed
     from rtcore.wire.format import Format
 
-#: Bytes taken from the lanes at once when a connection drains: small, so that what is urgent can still overtake.
-PUMP_BYTES: Final = 16 * 1024
+#: Reasons of a drop that a healer may undo.
+HEALED: Final = frozenset({"buffer_full", "dropped_new", "unencodable"})
 
 
 class Outgoing(ServerLine):
@@ -45,6 +48,7 @@ class Outgoing(ServerLine):
         "_drops",
         "_flusher",
         "_gaps",
+        "_pull",
         "_waiters",
         "ack_rides",
         "closed",
@@ -73,6 +77,7 @@ class Outgoing(ServerLine):
         self._drops: dict[str, int] | None = None
         self._gaps: dict[tuple[str, str | None], int] | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
+        self._pull: Pull | None = None
 
     # -- for applications and plugins ------------------------------------------------------------------
 
@@ -81,7 +86,8 @@ class Outgoing(ServerLine):
         """Messages that wait to be written or, by a client that confirms at all, to be confirmed."""
         connection = self.connection
         confirms = connection is None or not connection.one_way
-        return len(self.outbox) + (len(self.window.held) if confirms else 0)
+        pulled = self._pull.waiting if self._pull is not None else 0
+        return len(self.outbox) + (len(self.window.held) if confirms else 0) + pulled
 
     def post(self, message: Message) -> bool:
         """Send a message to this client. It leaves when the loop turns, or waits while the client is away.
@@ -131,6 +137,40 @@ class Outgoing(ServerLine):
         """
         return self._drops or {}
 
+    def follow(self, feed: Feed) -> None:
+        """Take messages from a feed whenever there is room, until `unfollow`. What was posted before goes first."""
+        if self._pull is None:
+            self._pull = Pull(self)
+        self._pull.add(feed)
+        self._pull.soon()
+
+    def unfollow(self, feed: Feed) -> None:
+        """Take no more from a feed. Again is harmless."""
+        if self._pull is not None:
+            self._pull.discard(feed)
+
+    def feed(self) -> None:
+        """A feed that had nothing has something again."""
+        if self._pull is not None:
+            self._pull.soon()
+
+    def withdraw(self, room: str) -> Withdrawn:
+        """Take back what waits of a room's history: whoever asks will bring it, and what follows it, by a feed."""
+        if isinstance(self.outbox, Lanes):
+            return self.outbox.withdraw(room)
+        # In place: somebody may be in the middle of giving one message to many.
+        mine: list[Message] = []
+        others: list[Message] = []
+        for message in self.outbox:
+            (mine if message.room == room and message.offset is not None else others).append(message)
+        self.outbox[:] = others
+        return Withdrawn(mine)
+
+    def readmit(self, room: str) -> None:
+        """What is posted of a room's history may wait in the lanes again."""
+        if isinstance(self.outbox, Lanes):
+            self.outbox.readmit(room)
+
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, None
         for waiter in waiters or ():
@@ -152,7 +192,7 @@ class Outgoing(ServerLine):
             return False
         message = pending[0]
         data = message.made
-        if message.made_for is not self.form or len(data) > PUMP_BYTES:
+        if message.made_for is not self.form or len(data) > PIECE:
             return False
         self.outbox = []
         self.window.push(pending, len(data))
@@ -190,7 +230,23 @@ class Outgoing(ServerLine):
         raise NotImplementedError
 
     def write_again(self, messages: Sequence[Message]) -> None:
-        """Write messages of the window once more. They were counted, so something must stand in the place of each."""
+        """Messages of the window are to be written once more, before anything else. Call `catch_up` afterwards."""
+        if not messages:
+            if self._pull is not None:
+                self._pull.again.clear()
+            return
+        if self._pull is None:
+            self._pull = Pull(self)
+        self._pull.again = deque(messages)
+        self.fall_behind(self.connection)  # what is posted meanwhile goes behind them
+
+    @property
+    def replaying(self) -> int:
+        """Messages that were counted out and are still to be written once more on this connection."""
+        return len(self._pull.again) if self._pull is not None else 0
+
+    def write_uncounted(self, messages: Sequence[Message]) -> None:
+        """Write messages that were counted before. So something must stand in the place of each."""
         parts: list[bytes] = []
         for message in messages:
             try:
@@ -216,20 +272,33 @@ class Outgoing(ServerLine):
                 self.dropped(message, "unencodable")
         return good, self.form.finish(parts) if parts else b""
 
-    def dropped(self, message: Message, reason: str = "buffer_full") -> None:
+    def dropped(self, message: Message, reason: str = "buffer_full") -> bool:
         """A message will never reach this client: count it, and tell the client when it can hear.
 
-        One that was merged reaches it within another; that is counted, and no gap.
+        One that was merged reaches it within another, and one of a history that was conflated is named by `covers`, to
+        those who want that: that is counted, and no gap. What a history can bring later is no drop at all.
+
+        Returns:
+            True if it is none.
         """
+        healer = self.manager.healer
+        if (
+            message.offset is not None
+            and healer is not None
+            and reason in HEALED
+            and healer.heal(self, message, reason)
+        ):
+            return True
         self.drop(reason)
-        if reason == "merged":
-            return
+        if reason == "merged" or (reason == "conflated" and message.offset is not None and self.covers):
+            return False
         if self._gaps is None:
             self._gaps = {}
         key = (reason, message.room)
         self._gaps[key] = self._gaps.get(key, 0) + 1
         if type(self.outbox) is list:
             self._tell_gaps()
+        return False
 
     def drop(self, reason: str, n: int = 1) -> None:
         """Count messages that will not reach this client as they were, here and for the whole server."""
@@ -241,12 +310,16 @@ class Outgoing(ServerLine):
     def detach(self, connection: object) -> bool:
         """A connection is gone; see `ServerLine.detach`."""
         left = super().detach(connection)
+        if left and self._pull is not None:
+            self._pull.again.clear()  # the next attach says what it lacks
         self._wake()
         return left
 
     def confirm(self, received: int) -> bool:
         """The client has received so many messages; see `ServerLine.confirm`."""
         known = super().confirm(received)
+        if self._pull is not None:
+            self._pull.confirmed()
         self._wake()
         return known
 
@@ -274,27 +347,51 @@ class Outgoing(ServerLine):
         """The connection has room: write what waits, a little at a time, until it is full again."""
         if self.connection is not connection:
             return
-        lanes = self.outbox
-        if isinstance(lanes, Lanes) and not lanes.count and not connection.paused and not connection.ended:
-            self.outbox = []  # nothing has come meanwhile, as between most polls
-        if self._gaps:
-            self._tell_gaps()
-        while isinstance(self.outbox, Lanes) and not connection.paused and not connection.ended:
+        pull = self._pull
+        if pull is None or pull.replay(connection):
             lanes = self.outbox
-            batch: list[Message] = []
-            before = lanes.size
-            while len(lanes) and before - lanes.size < PUMP_BYTES:
-                message = lanes.popleft()
-                if message.covers is not None and not self.covers:
-                    message = message.covering(None)
-                batch.append(message)
-            if not len(lanes):
-                self.outbox = []  # before the write, which may fill the connection again
-            if batch:
-                batch, data = self.salvage(batch)
-                self.put(batch, data)
+            if isinstance(lanes, Lanes) and not lanes.count and has_room(self, connection):
+                self.outbox = []  # nothing has come meanwhile, as between most polls
+            if self._gaps:
+                self._tell_gaps()
+            if pull is None:
+                while isinstance(self.outbox, Lanes) and has_room(self, connection):
+                    self.write_lanes()
+            else:
+                pull.go_on(connection)
+                if pull.idle and self._pull is pull:
+                    self._pull = None
         if self._waiters is not None:
             self._wake()
+
+    def write_lanes(self) -> None:
+        """Write a piece of what waits in the lanes; with the last of it there are no lanes any more."""
+        lanes = self.outbox
+        if not isinstance(lanes, Lanes):
+            return
+        batch: list[Message] = []
+        before, most = lanes.size, max(1, self.window.limit // 4)
+        while len(lanes) and before - lanes.size < PIECE and len(batch) < most:
+            message = lanes.popleft()
+            if message.covers is not None and not self.covers:
+                message = message.covering(None)
+            batch.append(message)
+        if not len(lanes):
+            self.outbox = []  # before the write, which may fill the connection again
+        if batch:
+            batch, data = self.salvage(batch)
+            self.put(batch, data)
+
+    def flush_outbox(self) -> bool:
+        """Write what was posted in this turn, if the session keeps up. True if there are lanes that hold something."""
+        pending = self.outbox
+        if isinstance(pending, Lanes):
+            if not pending.count:
+                self.outbox = []
+            return pending.count > 0
+        if pending:
+            self._flusher.finish(self)
+        return isinstance(self.outbox, Lanes)
 
     def put_in_chunks(self, messages: Sequence[Message]) -> None:
         """Write a burst in pieces for as long as the connection takes them; the rest waits in lanes."""
@@ -302,7 +399,7 @@ class Outgoing(ServerLine):
         while rest and type(self.outbox) is list:
             batch: list[Message] = []
             size = 0
-            while rest and size < PUMP_BYTES:
+            while rest and size < PIECE and len(batch) < self.form.piece:
                 size += rest[0].size
                 batch.append(rest.popleft())
             batch, data = self.salvage(batch)

@@ -80,7 +80,7 @@ class Running:
                     queue.remove(entry)
                     entry[0].forget()
                     self._session.answer_error(entry[1], Rejected("cancelled"))
-                    self._next()
+                    self.go_on()
                     return
 
     def end(self) -> int:
@@ -134,13 +134,13 @@ class Running:
         run = self._runs.pop(key, None)
         if run is not None and not run.route.concurrent:
             self._turn = False
-        self._next()
+        self.go_on()
 
-    def _next(self) -> None:
+    def go_on(self) -> None:
         """Begin what may begin now, and read the client again once little waits."""
         if self._session.closed is not None:
             return
-        while len(self._runs) < self._limit:
+        while len(self._runs) < self._limit and not self._session.swamped:
             if self._ordered and not self._turn:
                 self._begin(*self._ordered.popleft())
             elif self._beside:

@@ -21,6 +21,7 @@ from rtcore.wire.lanes import Lanes
 from rtcore.wire.message import Message
 
 if TYPE_CHECKING:
+    from rtcore.connection import Connection
     from rtcore.handlers import Route
     from rtcore.manager import RealtimeManager
     from rtcore.spi.auth import Identity
@@ -29,6 +30,8 @@ _log = logging.getLogger("rtcore.session")
 
 #: Bytes received after which an ack is written, however few messages they were.
 ACK_BYTES: Final = 64 * 1024
+#: Messages that were received and wait because too many answers do: what a client may have on its way is less.
+HELD_MAX: Final = 4096
 
 
 class Session(Outgoing):
@@ -41,12 +44,13 @@ class Session(Outgoing):
         opened: when it began, in seconds of `app.clock`.
         left: when its connection was lost, in the same seconds; `None` while attached.
         extra: a place for plugins to keep state per session, under keys of their own.
+        swamped: so many answers wait to be written that what comes is not handled before there are fewer.
         unread: why its client is not read, whichever connection it has (`rtcore.connection.Unread`).
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_delayed", "_running", "_unacked", "client", "extra", "identity", "left",
-        "opened", "replays", "sender", "transport_name", "unread",
+        "__weakref__", "_acked", "_delayed", "_held", "_running", "_unacked", "client", "extra", "identity", "left",
+        "opened", "replays", "sender", "swamped", "transport_name", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +66,9 @@ class Session(Outgoing):
         self.unread = 0
         self._acked = 0
         self._unacked = 0
+        self.swamped = False
         self._delayed: deque[Message] | None = None
+        self._held: deque[Message] | None = None
         self.extra: dict[Any, Any] = {}
         self._running: Running | None = None
 
@@ -99,7 +105,23 @@ class Session(Outgoing):
             self._flusher.wake()
         elif due == 1:
             self.manager.ack_later(self)
-        if self.replays or self._delayed:
+        if self.replays or self._delayed or self.swamped:
+            self._receive_slowly(message)
+        else:
+            self.manager.inbound.dispatch(self, message)
+
+    def _receive_slowly(self, message: Message) -> None:
+        """Take what cannot go straight to its handler."""
+        if self.swamped:
+            if self._held is None:
+                self._held = deque()
+            if len(self._held) >= HELD_MAX:
+                self.answer_error(
+                    message, Rejected("too_many_requests", f"{len(self._held)} messages wait already")
+                )
+            else:
+                self._held.append(message)
+        elif self.replays or self._delayed:
             self._receive_replay(message)
         else:
             self.manager.inbound.dispatch(self, message)
@@ -129,6 +151,30 @@ class Session(Outgoing):
             self.manager.counters.drop("expired_session", len(delayed))
         self._delayed = None
         self.read_again(Unread.REPLAYS)
+
+    def catch_up(self, connection: Connection) -> None:
+        super().catch_up(connection)
+        if self.swamped and (type(self.outbox) is list or self.outbox.rested):  # type: ignore[union-attr]  # a list or lanes
+            self._go_on()
+
+    def _answered(self) -> None:
+        """An answer was posted. If too many wait, nothing more is handled, and the client is not read."""
+        outbox = self.outbox
+        if not self.swamped and isinstance(outbox, Lanes) and outbox.swamped:
+            self.swamped = True
+            self.stop_reading(Unread.REPLIES)
+
+    def _go_on(self) -> None:
+        """Answers have left: handle what was held, until too many wait again."""
+        self.swamped = False
+        held = self._held
+        while held and not self.swamped and self.closed is None:
+            self._receive_slowly(held.popleft())
+        if self._running is not None:
+            self._running.go_on()
+        if not self.swamped:
+            self._held = None
+            self.read_again(Unread.REPLIES)
 
     def stop_reading(self, why: int) -> None:
         """Do not read this client, on this connection or the next, until `read_again` for the same reason."""
@@ -186,7 +232,10 @@ class Session(Outgoing):
                 answer.priority = message.priority
         else:
             answer = Message("reply", payload, re=message.id, priority=message.priority)
+        answer.n = -message.n
         self.post(answer)
+        if self.outbox.__class__ is not list:
+            self._answered()
 
     def answer_error(self, message: Message | None, refusal: Rejected) -> None:
         """Answer a message with a coded error; one without an id is named by its place in the count."""
@@ -197,13 +246,18 @@ class Session(Outgoing):
             answer = Message("error", fields)
         else:
             answer = Message("error", fields, re=message.id, priority=message.priority)
+        answer.n = -(message.n if message is not None else self.received)
         try:
             self.post(answer)
         except Exception:
             if "details" not in fields:
                 raise
             _log.exception("the details of an error %r cannot be sent", refusal.code)
-            self.post(Message("error", {**fields, "details": {}}, re=answer.re, priority=answer.priority))
+            less = Message("error", {**fields, "details": {}}, re=answer.re, priority=answer.priority)
+            less.n = answer.n
+            self.post(less)
+        if self.outbox.__class__ is not list:
+            self._answered()
 
     def run(self, route: Route, message: Message) -> None:
         """Run an async handler; see `rtcore.running`."""
@@ -218,6 +272,13 @@ class Session(Outgoing):
 
     # -- attach and end ------------------------------------------------------------------------------------
 
+    def restart(self, reason: str) -> None:
+        """Both counts begin again; see `ServerLine.restart`. After a reload nobody has what was not confirmed."""
+        healer = self.manager.healer
+        if reason == "reset" and healer is not None:
+            healer.restarted(self, tuple(self.window.held))
+        super().restart(reason)
+
     def confirm_attach(self) -> None:
         """The client has used its connection, so it has the new secret; the old one is worth nothing now."""
         self.confirmed = True
@@ -228,11 +289,16 @@ class Session(Outgoing):
         """The session is over: cancel its handlers, drop what waits. Called once, by the manager."""
         self.closed = code
         waiting = self.outbox.clear() if isinstance(self.outbox, Lanes) else len(self.outbox)
+        waiting += len(self._held or ())
+        self._held = None
         if self._running is not None:
             waiting += self._running.end()
         if waiting:
             self.drop("expired_session", waiting)
         self.outbox = []
+        if self._pull is not None:
+            self._pull.end()
+            self._pull = None
         self.window.reset()  # somebody may hold on to the session; nobody asks for these any more
         self.connection = None
         self._wake()

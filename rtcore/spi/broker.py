@@ -40,6 +40,20 @@ class Publication:
     keep_for: float = 0.0
 
 
+class Forgotten(LookupError):
+    """What follows a position is not all held any more.
+
+    Attributes:
+        oldest: what follows this is; `None` if the broker does not say.
+    """
+
+    def __init__(self, text: str, *, oldest: Position | None = None) -> None:
+        super().__init__(text)
+        self.oldest = oldest
+
+
+#: Publications, oldest first, and where the history stands.
+Page = tuple[Sequence[Publication], Position]
 Sink = Callable[[Publication], None]
 
 
@@ -79,12 +93,14 @@ class History(Protocol):
 
     def history(
         self, room: str, *, since: Position | None = None, limit: int = 100
-    ) -> Awaitable[tuple[Sequence[Publication], Position]]:
+    ) -> Page | Awaitable[Page]:
         """Return publications after `since` (oldest first, at most `limit`), and where the history stands now.
 
         Without `since`: the newest `limit`. Offset 0 stands before the first publication; a room that has no
-        history stands there.
+        history stands there. Members catch up a piece at a time, and ask for each: a broker in this process, which
+        has delivered all that it has, answers at once; others later.
 
         Raises:
-            LookupError: `since` is no longer held, or its epoch is over; the caller must start afresh.
+            LookupError: `since` is no longer held, or its epoch is over. A `Forgotten` says where what is held
+                begins, so that nobody has to ask for all of it.
         """

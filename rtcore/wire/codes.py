@@ -160,5 +160,6 @@ DROP_REASONS: dict[str, str] = {
     "unencodable": "the payload holds something that the receiver's codec cannot express",
     "conflated": "replaced by a newer message with the same key",
     "merged": "joined with its neighbour",
+    "history": "a member fell behind what its room's history still has",
     "dropped_new": "the policy of its class refuses the newest",
 }

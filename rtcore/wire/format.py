@@ -34,9 +34,20 @@ class Format:
         threshold: bytes. Token-sized frames are never compressed: they would grow.
         batch: so many messages at most go into one frame, compressed as a whole; 0 for a frame per message. With
             it a message's form is its bare item, and `finish` makes the frames.
+        piece: messages that are written at once at most, where a client confirms all of an answer or nothing.
     """
 
-    __slots__ = ("__weakref__", "_frame", "batch", "binary", "codec", "compressor", "framing", "threshold")
+    __slots__ = (
+        "__weakref__",
+        "_frame",
+        "batch",
+        "binary",
+        "codec",
+        "compressor",
+        "framing",
+        "piece",
+        "threshold",
+    )
 
     def __init__(
         self,
@@ -46,9 +57,11 @@ class Format:
         compressor: Compressor | None = None,
         threshold: int = 1024,
         batch: int = 0,
+        piece: int = 2**31,
     ) -> None:
         self._frame = framing.frame
         self.batch = batch
+        self.piece = piece
         self.codec = codec
         self.binary = codec.binary
         self.framing = framing

@@ -3,14 +3,17 @@
 Rule: lanes are before the wire, the window after it. Only what waits here may be reordered, joined or dropped; what
 has left is counted and stays as it is. Critical overtakes everything; the other three share by weight, so that low
 is slow and never starved. A session that keeps up has no lanes at all.
+
+Answers to requests are never dropped, and need no room that others could have: whoever asks is slowed instead
+(`swamped`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rtcore.wire.message import LANE, PRIORITIES
 from rtcore.wire.policy import Policy
@@ -59,6 +62,13 @@ class Pool:
         return self.used + size > self.limit or self.count >= self.most
 
 
+class Withdrawn(NamedTuple):
+    """What waited of one room's history, and the offsets of what had left before it."""
+
+    messages: Sequence[Message]
+    ahead: Ranges = ()
+
+
 class _Waiting:
     """One message in its lane; what replaces it takes its place, and stands for it."""
 
@@ -78,21 +88,23 @@ class Lanes:
     """A bounded priority queue of messages.
 
     When it is full the oldest message of the least urgent lane goes; a message that is less urgent than all
-    that waits is refused itself. A message's policy may say otherwise (`rtcore.wire.policy`).
+    that waits is refused itself. A message's policy may say otherwise (`rtcore.wire.policy`). Answers neither go nor
+    take the room of what may.
 
     Args:
         limit: messages held at most.
         limit_bytes: bytes held at most. A single message larger than this is still taken when it is alone.
         weigh: bytes of a message; called once per message.
-        dropped: called with each message that had to go, and why (a reason of `DROP_REASONS`).
+        dropped: called with each message that had to go, and why (a reason of `DROP_REASONS`). It may withdraw its
+            room; true says that it comes all the same.
         policy: the policy of a message; called once per message.
         overrun: called when the policy `disconnect` applies; the message waits all the same.
         pool: shared with other lanes; this one is full when that is, and then takes nothing even when it is empty.
     """
 
     __slots__ = (
-        "_credit", "_dropped", "_keys", "_lanes", "_limit", "_limit_bytes", "_overrun", "_policy", "_pool", "_turn",
-        "_weigh", "count", "size",
+        "_answers", "_answers_size", "_credit", "_dropped", "_keys", "_lanes", "_left", "_limit", "_limit_bytes",
+        "_overrun", "_policy", "_pool", "_shut", "_turn", "_weigh", "count", "size",
     )  # fmt: skip
 
     def __init__(
@@ -101,7 +113,7 @@ class Lanes:
         limit_bytes: int = 2**53,
         *,
         weigh: Callable[[Message], int] = message_size,
-        dropped: Callable[[Message, str], Any] = lambda _message, _reason: None,
+        dropped: Callable[[Message, str], object] = lambda _message, _reason: None,
         policy: Callable[[Message], Policy] = no_policy,
         overrun: Callable[[], Any] = lambda: None,
         pool: Pool | None = None,
@@ -118,6 +130,10 @@ class Lanes:
         self._pool = pool
         self._turn = 1
         self._credit = WEIGHTS[0]
+        self._answers = self._answers_size = 0
+        # Of each room's history: the life and the offsets that have left, as urgent ones do before others.
+        self._left: dict[str, tuple[str | None, Ranges]] | None = None
+        self._shut: set[str] | None = None
         self.count = 0
         self.size = 0
 
@@ -134,8 +150,31 @@ class Lanes:
             for waiting in lane or ():
                 yield waiting.message
 
+    @property
+    def swamped(self) -> bool:
+        """As many answers wait as others may, or all that waits in the server is too much: whoever asks should wait."""
+        if not self._answers:
+            return False
+        pool = self._pool
+        return (
+            self._answers >= self._limit
+            or self._answers_size >= self._limit_bytes
+            or (pool is not None and pool.full(0))
+        )
+
+    @property
+    def rested(self) -> bool:
+        """It is well below that again."""
+        return self._answers <= self._limit // 2 and self._answers_size <= self._limit_bytes // 2
+
     def append(self, message: Message) -> None:
         """Let a message wait in its lane, or join or drop it as its policy says."""
+        lane, size = LANE[message.priority], self._weigh(message)
+        if message.n < 0:
+            self._answers += 1
+            self._answers_size += size
+            self._put(lane, _Waiting(message, size, None))
+            return
         policy = self._policy(message)
         key: Hashable = None
         if policy.kind in {"conflate", "merge"}:
@@ -150,18 +189,16 @@ class Lanes:
             if joined:
                 self._shrink()
                 return
-        lane, size = LANE[message.priority], self._weigh(message)
-        while self.count and self._full(size):
+        while self._full(size) and (victim := self._least_urgent()) is not None:
             if policy.kind == "drop_new":
                 self._dropped(message, "dropped_new")
                 return
-            if policy.kind == "disconnect":
-                self._overrun()
-            victim = self._least_urgent()
             if victim < lane:
-                self._dropped(message, "buffer_full")
+                self._lose(message)
                 return
-            self._dropped(self._take(victim), "buffer_full")
+            self._lose(self._take_oldest(victim))
+        if self._shut and message.offset is not None and message.room in self._shut:
+            return  # it was withdrawn, with all of its room
         if self._pool is not None and self._pool.full(size):
             self._dropped(message, "buffer_full")  # nothing of this session waits, but of all the others
             return
@@ -170,11 +207,36 @@ class Lanes:
             if self._keys is None:
                 self._keys = {}
             self._keys[key] = waiting
-        queue = self._lanes[lane]
-        if queue is None:
-            queue = self._lanes[lane] = deque()
-        queue.append(waiting)
-        self._grow(size, 1)
+        self._put(lane, waiting)
+
+    def withdraw(self, room: str) -> Withdrawn:
+        """Take out what waits of a room's history, oldest first; no more of it is taken until `readmit`.
+
+        Whoever calls this brings it in another way, and what is published meanwhile as well.
+        """
+        if self._shut is None:
+            self._shut = set()
+        self._shut.add(room)
+        taken: list[Message] = []
+        for queue in self._lanes:
+            if queue and any(w.message.offset is not None and w.message.room == room for w in queue):
+                kept: list[_Waiting] = []
+                for waiting in queue:
+                    if waiting.message.offset is not None and waiting.message.room == room:
+                        self._leave(waiting)
+                        taken.append(waiting.leave())
+                    else:
+                        kept.append(waiting)
+                queue.clear()
+                queue.extend(kept)
+        taken.sort(key=_place)
+        epoch, ranges = self._left.pop(room, (None, ())) if self._left is not None else (None, ())
+        return Withdrawn(taken, ranges if taken and taken[-1].epoch == epoch else ())
+
+    def readmit(self, room: str) -> None:
+        """What follows of a room's history waits here again, if it has to. Harmless if it was never withdrawn."""
+        if self._shut is not None:
+            self._shut.discard(room)
 
     def popleft(self) -> Message:
         """Take the next message.
@@ -198,23 +260,37 @@ class Lanes:
         """Drop everything, unreported; return how many messages there were."""
         count = self.count
         self._grow(-self.size, -count)
+        self._answers = self._answers_size = 0
         self._lanes = [None] * len(PRIORITIES)
         self._keys = None
         return count
 
+    def _put(self, lane: int, waiting: _Waiting) -> None:
+        queue = self._lanes[lane]
+        if queue is None:
+            queue = self._lanes[lane] = deque()
+        queue.append(waiting)
+        self._grow(waiting.size, 1)
+
     def _shrink(self) -> None:
         """What was joined may be larger than what it was made of: then others go for it, or it goes itself."""
         pool = self._pool
-        while (self.count > 1 and self.size > self._limit_bytes) or (
-            self.count and pool is not None and pool.used > pool.limit
-        ):
-            self._dropped(self._take(self._least_urgent()), "buffer_full")
+        while (
+            (self.count - self._answers > 1 and self.size - self._answers_size > self._limit_bytes)
+            or (pool is not None and pool.used > pool.limit)
+        ) and (victim := self._least_urgent()) is not None:
+            self._dropped(self._take_oldest(victim), "buffer_full")
+
+    def _lose(self, message: Message) -> None:
+        """A message has to go, unless whoever is told can bring it later; one that must not go takes its connection."""
+        if not self._dropped(message, "buffer_full") and self._policy(message).kind == "disconnect":
+            self._overrun()
 
     def _full(self, size: int) -> bool:
         pool = self._pool
         return (
-            self.count >= self._limit
-            or self.size + size > self._limit_bytes
+            self.count - self._answers >= self._limit
+            or self.size - self._answers_size + size > self._limit_bytes
             or (pool is not None and pool.full(size))
         )
 
@@ -226,14 +302,13 @@ class Lanes:
         joined = policy.join(waiting.message, message)
         if joined is None:
             return False
-        if policy.kind == "conflate":
-            self._dropped(waiting.message, "conflated")
-        else:
-            self._dropped(waiting.message, "merged")
+        if not _can_stand_for(joined, waiting):
+            return False
         size = self._weigh(joined)
         self._grow(size - waiting.size)
-        waiting.covers = _stands_for(waiting, joined)
+        older, waiting.covers = waiting.message, _stands_for(waiting, joined)
         waiting.message, waiting.size = joined, size
+        self._dropped(older, "conflated" if policy.kind == "conflate" else "merged")
         return True
 
     def _grow(self, size: int, count: int = 0) -> None:
@@ -248,20 +323,71 @@ class Lanes:
         queue = self._lanes[lane]
         assert queue is not None  # noqa: S101 - callers looked: it has some
         waiting = queue.popleft()
-        self._grow(-waiting.size, -1)
-        if waiting.key is not None and self._keys is not None and self._keys.get(waiting.key) is waiting:
-            del self._keys[waiting.key]
+        self._leave(waiting)
+        message = waiting.leave()
+        if message.offset is not None and message.room is not None:
+            self._note(message.room, message)
+        return message
+
+    def _take_oldest(self, lane: int) -> Message:
+        """Take the oldest message of a lane that is no answer, to be dropped."""
+        queue = self._lanes[lane]
+        assert queue is not None  # noqa: S101 - `_least_urgent` has found one
+        place = next(place for place, waiting in enumerate(queue) if waiting.message.n >= 0)
+        waiting = queue[place]
+        del queue[place]
+        self._leave(waiting)
         return waiting.leave()
 
-    def _least_urgent(self) -> int:
-        return next(lane for lane in reversed(range(len(PRIORITIES))) if self._lanes[lane])
+    def _leave(self, waiting: _Waiting) -> None:
+        """Something is no longer among what waits."""
+        self._grow(-waiting.size, -1)
+        if waiting.message.n < 0:
+            self._answers -= 1
+            self._answers_size -= waiting.size
+        if waiting.key is not None and self._keys is not None and self._keys.get(waiting.key) is waiting:
+            del self._keys[waiting.key]
+
+    def _note(self, room: str, message: Message) -> None:
+        """Remember that a message of a history has left: others of its room, less urgent, may still wait."""
+        if self._left is None:
+            self._left = {}
+        epoch, ranges = self._left.get(room, (None, ()))
+        if epoch != message.epoch:
+            ranges = ()
+        for first, last in (*(message.covers or ()), (message.offset or 0,) * 2):
+            ranges = add(ranges, first, last)
+        self._left[room] = message.epoch, ranges[-RANGES_MAX:]
+
+    def _least_urgent(self) -> int | None:
+        """Return the least urgent lane with something that may be dropped; `None` if there is none."""
+        return next(
+            (
+                lane
+                for lane in reversed(range(len(PRIORITIES)))
+                if any(waiting.message.n >= 0 for waiting in self._lanes[lane] or ())
+            ),
+            None,
+        )
+
+
+def _place(message: Message) -> int:
+    return message.offset or 0
+
+
+def _can_stand_for(newer: Message, waiting: _Waiting) -> bool:
+    """Say whether a newer message can tell its client which others it stands for, if they have places in a history."""
+    older = waiting.message
+    if older.offset is None:
+        return True
+    if newer.offset is None or (older.room, older.epoch) != (newer.room, newer.epoch):
+        return False
+    return len(add(waiting.covers or (), older.offset, older.offset)) <= RANGES_MAX
 
 
 def _stands_for(waiting: _Waiting, newer: Message) -> Ranges | None:
     """Return the offsets that a newer message stands for, once it has taken the place of what waits."""
     older = waiting.message
-    if older.offset is None or newer.offset is None or (older.room, older.epoch) != (newer.room, newer.epoch):
+    if older.offset is None:
         return newer.covers
-    covers = add(waiting.covers or (), older.offset, older.offset)
-    # What is not told is missing to its client, which asks the room's history for it.
-    return covers if len(covers) <= RANGES_MAX else waiting.covers
+    return add(waiting.covers or (), older.offset, older.offset)

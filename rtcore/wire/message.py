@@ -72,7 +72,8 @@ class Message(_Fields, eq=False, gc=False):
         timestamp: seconds since 1970, set by the sender, or `None`.
         version: the version of the payload's shape; 0 is not written to the wire.
         trace: a W3C `traceparent` (Trace Context, section 3.2), or `None`.
-        n: its place among the messages that its sender has sent in its session, from 1; 0 if it came from no client.
+        n: its place among the messages that its sender has sent in its session, from 1; 0 if it came from no client;
+            less than 0 if it answers the message at that place.
         raw: the payload as it came, in the encoding of `raw_codec`; `None` when the payload is an object.
         made: the wire form that was asked for last, and `made_for` the format that it has; `None` if there is none.
 

@@ -57,6 +57,24 @@ class Window:
         """Messages have left the full end that the peer has not confirmed."""
         return self.confirmed > self.acked
 
+    @property
+    def limit(self) -> int:
+        """Messages held at most."""
+        return self.held.maxlen or 0
+
+    def free(self, reserve: int) -> int:
+        """Say how many messages can be pushed before one leaves the full end, if room for `reserve` is to be left.
+
+        None while three quarters of the bytes are held.
+        """
+        if (
+            self.held
+            and self._bytes * 4 >= self._limit_bytes * 3
+            and self.reaches(self._limit_bytes * 3 // 4)
+        ):
+            return 0
+        return max(0, self.limit - reserve - len(self.held))
+
     def push(self, messages: Sequence[Message], size: int) -> None:
         """Count messages out. `size` is the bytes that were written for them.
 

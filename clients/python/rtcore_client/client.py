@@ -109,7 +109,12 @@ class RealtimeClient:
         self._subscriptions = Subscriptions(
             self._tasks, self._events.callback_failed, options.limits.subscriber
         )
-        self._rooms = Rooms(self.request, self._request_first, self._events)
+        self._rooms = Rooms(
+            self.request,
+            self._request_first,
+            self._events,
+            lambda work: self._tasks.spawn(work, name="an answer to a join"),
+        )
         self._attacher = Attacher(self._session, options, Endpoint.parse(url))
         heartbeat = Heartbeat(self._session, self._detector, self._events)
         self._carrier = Carrier(self._session, heartbeat, self._tasks, options)
@@ -131,7 +136,10 @@ class RealtimeClient:
         self._connector.info = self.get_connection_info
         self._connector.stopped = self._subscriptions.end_streams
         self._session.on_message = self._rooms.saw
-        self._session.on_anew = self._rejoin
+        self._session.on_anew = self._rooms.rejoin
+        self._session.on_lost = self._rooms.heal
+        self._session.on_gap = self._rooms.told
+        self._rooms.miss = self._session.miss
         self._delivering = False
 
     # -- the connection ----------------------------------------------------------------------------------
@@ -167,6 +175,7 @@ class RealtimeClient:
         if self._connector.state == "closed":
             return
         connected = self._connector.state == "connected"
+        self._rooms.end()
         await self._connector.close()
         if connected:
             await self._carrier.say_goodbye()
@@ -266,15 +275,32 @@ class RealtimeClient:
         patience = self._options.timing.request if timeout is None else timeout
         return await self._sender.request(message, timeout=patience)
 
-    async def join_room(self, room: str, *, history: int = 0, name: str | None = None) -> Mapping[str, Any]:
+    async def join_room(
+        self,
+        room: str,
+        *,
+        history: int = 0,
+        since: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> Mapping[str, Any]:
         """Join a room; return what the server says of it. After a new session the client joins again by itself.
+
+        Where the room keeps a history, what was asked for of it comes after this has returned: in order, before
+        anything newer, each message once, and at the pace of the connection. It is complete with the message of the
+        answer's `offset`.
 
         Args:
             room: its name.
-            history: how many of the last messages are to be sent again, where the room keeps them.
+            history: how many of the last messages are to be sent.
+            since: send everything after this place, `{"offset": …, "epoch": …}` of a message or of an earlier answer.
+                If that is no longer all there, the answer says `missed`, and as many come as `history` says.
             name: how the other members may see this one (`room:members`); without one it stays as it is.
+
+        Raises:
+            ValueError: `since` is no place.
+            RequestError: the server refuses.
         """
-        return await self._rooms.join(room, history=history, called=name)
+        return await self._rooms.join(room, history=history, since=since, called=name)
 
     async def leave_room(self, room: str) -> bool:
         """Leave a room; return whether the client was in it."""
@@ -345,10 +371,6 @@ class RealtimeClient:
         return f"<RealtimeClient {self._options.url} {self._connector.state} on {self._carrier.type or 'nothing'}>"
 
     # -- inside --------------------------------------------------------------------------------------------
-
-    def _rejoin(self) -> None:
-        for answer in self._rooms.rejoin():
-            self._tasks.spawn(answer, name="rejoin a room")
 
     def _request_first(self, type: str, payload: Any) -> Callable[[], Awaitable[Any]]:
         message = Outgoing(type, payload, id=self._session.requests.next_id())

@@ -2,7 +2,8 @@
 
 Messages of one room may come out of order, since what is urgent overtakes; some are missing for good, and some stand
 for others that they have replaced. What counts when one comes back is the highest offset up to which *everything* has
-come: what follows it is asked for, and of that what was here already is not taken twice.
+come: what follows it is asked for, and of that what was here already is not taken twice. What was before one began
+is not missing, and was not here either: whoever asks for it gets it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Cursor:
 
     Attributes:
         epoch: which life.
-        offset: everything up to here has come, was stood for, or is not for us.
+        began: what was before is not missing.
+        offset: everything up to here has come, was stood for, is not for us, or was before we began.
         ahead: what has come beyond the first hole.
 
     >>> cursor = Cursor(3, "e")
@@ -33,10 +35,11 @@ class Cursor:
     (7, ((9, 9),), 9)
     """
 
-    __slots__ = ("ahead", "epoch", "offset")
+    __slots__ = ("ahead", "began", "epoch", "offset")
 
     def __init__(self, offset: int, epoch: str) -> None:
         self.epoch = epoch
+        self.began = offset
         self.offset = offset
         self.ahead: Ranges = ()
 
@@ -64,11 +67,16 @@ class Cursor:
         self.offset = max(self.offset, offset)
         self._join()
 
-    def copy(self) -> Cursor:
-        """Return one that stays as this one is now."""
-        other = Cursor(self.offset, self.epoch)
-        other.ahead = self.ahead
-        return other
+    def begin(self, offset: int) -> None:
+        """Everything after this is sent: what came since we began is known, what was before that is not."""
+        if offset < self.began:
+            self.ahead = add(self.ahead, self.began + 1, self.offset)
+            self.offset = self.began = offset
+
+    def lacks(self, last: int) -> int:
+        """Count what has not come, up to an offset."""
+        known = sum(min(end, last) - begin + 1 for begin, end in self.ahead if begin <= last)
+        return max(0, last - self.offset - known)
 
     def _join(self) -> None:
         while self.ahead and self.ahead[0][0] <= self.offset + 1:

@@ -1,11 +1,13 @@
-"""The rooms that the client is in, so that a new session finds its way back into them.
+"""The rooms that the client is in, so that a new session finds its way back into them, and holes are filled.
 
-A room that keeps history is rejoined from where everything had come, so that what is missing since then comes after
-all, and nothing twice; where the room no longer has it, a `gap` says so.
+Rule: a message of a room with history reaches the application once. What is missing is asked for from where everything
+had come: in a new session, when the session goes on and has lost something, and when a hole stays. Only what the room's
+history no longer has is a `gap`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
 
 Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
 AskFirst = Callable[[str, dict[str, Any]], Callable[[], Awaitable[Any]]]
+Answered = Callable[[], Awaitable[Any]]
 
 #: Messages of a history that is too short for us: all that it has.
 ALL: Final = 1_000_000
 #: Says that a place in the history is not for us: our own message, where the room has no echo.
 SKIP: Final = "room:skip"
+#: Seconds for which a hole may stay, since what is urgent overtakes; then what is in it is asked for, once.
+PATIENCE: Final = 5.0
 
 
 class _Room:
@@ -31,20 +36,22 @@ class _Room:
 
     Attributes:
         cursor: how far we have come in its history; `None` as long as nothing says that it has one.
-        had: the cursor when we last came back: what it knows may be sent again, and is not taken twice.
         is_joined: the server has said so; before that its first messages may come already.
         asked: joins that are not answered yet: the room is not forgotten before the last of them has failed.
         called: how the others see this client there, if it said that.
+        hole: the offset before the hole that we look at, to see whether it stays.
+        sought: the offset before the hole that was asked for last: once is enough.
     """
 
-    __slots__ = ("asked", "called", "cursor", "had", "is_joined")
+    __slots__ = ("asked", "called", "cursor", "hole", "is_joined", "sought")
 
     def __init__(self) -> None:
         self.asked = 0
         self.cursor: Cursor | None = None
-        self.had: Cursor | None = None
         self.is_joined = False
         self.called: str | None = None
+        self.hole: int | None = None
+        self.sought: int | None = None
 
 
 class Rooms:
@@ -55,29 +62,54 @@ class Rooms:
         ask_first: the same, before anything that waits to be sent: it is queued when this returns, and what is
             returned waits for the answer.
         events: for gaps, and rooms that do not take us back.
+        spawn: runs what waits for an answer.
+
+    Attributes:
+        miss: told of each gap.
     """
 
-    def __init__(self, ask: Ask, ask_first: AskFirst, events: Events) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        ask_first: AskFirst,
+        events: Events,
+        spawn: Callable[[Coroutine[Any, Any, None]], object] = asyncio.ensure_future,
+    ) -> None:
         self._ask = ask
         self._ask_first = ask_first
         self._events = events
+        self._spawn = spawn
+        self.miss: Callable[[Gap], None] = lambda gap: events.emit("gap", gap)
         self._rooms: dict[str, _Room] = {}
         self._sessions = 0
+        # What the session has lost, rooms that may have it, and why it was lost.
+        self._lost = 0
+        self._seeking = 0
+        self._reason = ""
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The rooms that the client is in."""
         return tuple(name for name, room in self._rooms.items() if room.is_joined)
 
-    async def join(self, name: str, *, history: int = 0, called: str | None = None) -> Mapping[str, Any]:
-        """Join; return what the server says: `room`, `members` and, where there is history, `offset` and `epoch`."""
+    async def join(
+        self,
+        name: str,
+        *,
+        history: int = 0,
+        since: Mapping[str, Any] | None = None,
+        called: str | None = None,
+    ) -> Mapping[str, Any]:
+        """Join; return what the server says: `room`, `members` and, with a history, `offset`, `epoch`, `since`."""
         asked: dict[str, Any] = {"room": name}
-        room = self._rooms.setdefault(name, _Room())
+        if since is not None:
+            asked["since"] = _place(since)
         if history:
             asked["history"] = history
-            room.had = None
         if called is not None:
             asked["name"] = called
+        room = self._rooms.setdefault(name, _Room())
         room.asked += 1
         try:
             answer = _mapping(await self._ask("room:join", asked))
@@ -89,9 +121,8 @@ class Rooms:
             room.asked -= 1
         if called is not None:
             room.called = called
-        if not room.is_joined:
-            room.is_joined = True
-            self._stands(room, answer)
+        _stands(room, answer)
+        room.is_joined = True
         return answer
 
     async def leave(self, name: str) -> bool:
@@ -99,44 +130,72 @@ class Rooms:
         self._rooms.pop(name, None)
         return bool(_mapping(await self._ask("room:leave", {"room": name})).get("left"))
 
-    def rejoin(self) -> list[Coroutine[Any, Any, None]]:
+    def end(self) -> None:
+        """The client is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- coming back -------------------------------------------------------------------------------------
+
+    def rejoin(self) -> None:
         """Join every room again, in a session that knows of none. All is asked when this returns.
 
         So what was sent to a room while there was no link finds its sender a member.
-
-        Returns:
-            What waits for the answers: each to be run.
         """
         self._sessions += 1
-        return [
-            self._returned(name, room, self._ask_first("room:join", self._wish(name, room)), self._sessions)
-            for name, room in self._rooms.items()
-            if room.is_joined
-        ]
+        for name, room in self._rooms.items():
+            if room.is_joined:
+                answered = self._ask_first("room:join", self._wish(name, room))
+                self._spawn(self._returned(name, room, answered, self._sessions))
+
+    def heal(self, n: int, reason: str) -> None:
+        """The session goes on, but has lost `n` messages: ask each history for what we lack of it.
+
+        What is lost and in none of them is a `gap`, once all have answered.
+        """
+        self._lost += n
+        self._reason = reason
+        for name, room in self._rooms.items():
+            if room.is_joined and room.cursor is not None:
+                self._seek(name, room)
+        self._found(0)
+
+    # -- messages ----------------------------------------------------------------------------------------
 
     def saw(self, message: Message) -> bool:
         """A message came. Say whether it is for the application: neither a mark of ours nor one that it had."""
-        if message.type == SKIP and message.sender is None:
-            self._take(message)
-            return False
-        return message.offset is None or self._take(message)
-
-    # -- inside ------------------------------------------------------------------------------------------
-
-    def _take(self, message: Message) -> bool:
-        """Note how far that brings us in the room's history. False if we had it, and were to be sent it again."""
         offset, epoch = message.offset, message.epoch
         room = self._rooms.get(message.room or "")
+        is_mark = message.type == SKIP and message.sender is None
         if room is None or offset is None or epoch is None:
-            return True
-        if room.cursor is None or room.cursor.epoch != epoch:
+            return not is_mark
+        cursor = room.cursor
+        if cursor is None or cursor.epoch != epoch:
             # The life of a history begins at 1, and we were there; unless we are only just coming.
-            room.cursor = Cursor(0 if room.is_joined and room.cursor is not None else offset - 1, epoch)
+            cursor = room.cursor = Cursor(0 if room.is_joined and cursor is not None else offset - 1, epoch)
+            room.hole = room.sought = None
+        is_new = not cursor.knows(offset)
         for first, last in message.covers or ():
-            room.cursor.take(first, last)
-        room.cursor.take(offset, offset)
-        had = room.had
-        return had is None or had.epoch != epoch or not had.knows(offset)
+            cursor.take(first, last)
+        cursor.take(offset, offset)
+        if cursor.ahead and cursor.offset not in {room.hole, room.sought}:
+            room.hole = cursor.offset
+            self._look_later()
+        return is_new and not is_mark
+
+    def told(self, fields: Mapping[str, Any]) -> None:
+        """The server says that something will not come: if it says up to where, there is no hole any more."""
+        room = self._rooms.get(str(fields.get("room", "")))
+        offset, epoch = fields.get("offset"), fields.get("epoch")
+        if room is None or not isinstance(offset, int) or not isinstance(epoch, str):
+            return
+        if room.cursor is None or room.cursor.epoch != epoch:
+            room.cursor = Cursor(offset, epoch)
+        else:
+            room.cursor.reach(offset)
+
+    # -- inside ------------------------------------------------------------------------------------------
 
     def _wish(self, name: str, room: _Room) -> dict[str, Any]:
         wish: dict[str, Any] = {"room": name}
@@ -144,14 +203,11 @@ class Rooms:
             wish["name"] = room.called
         cursor = room.cursor
         if cursor is not None:
-            room.had = cursor.copy()
             # `history` is for when the place is no longer there.
             wish |= {"since": {"offset": cursor.offset, "epoch": cursor.epoch}, "history": ALL}
         return wish
 
-    async def _returned(
-        self, name: str, room: _Room, answered: Callable[[], Awaitable[Any]], session: int
-    ) -> None:
+    async def _returned(self, name: str, room: _Room, answered: Answered, session: int) -> None:
         """Wait for the answer to a rejoin."""
         try:
             answer = _mapping(await answered())
@@ -161,21 +217,94 @@ class Rooms:
             if not error.retry and self._rooms.get(name) is room:
                 del self._rooms[name]
             self._events.emit("error", error)
-            return
-        if answer.get("missed"):
-            self._events.emit("gap", Gap("history", 0, name))
-        if room.had is None or answer.get("missed"):
-            self._stands(room, answer)
-
-    def _stands(self, room: _Room, answer: Mapping[str, Any]) -> None:
-        """The answer to a join says where the history stands: what was before it is not missing to us."""
-        offset, epoch = answer.get("offset"), answer.get("epoch")
-        if not isinstance(offset, int) or not isinstance(epoch, str):
-            return
-        if room.cursor is None or room.cursor.epoch != epoch:
-            room.cursor = Cursor(offset, epoch)
         else:
-            room.cursor.reach(offset)
+            self._take_answer(name, room, answer)
+
+    def _seek(self, name: str, room: _Room) -> None:
+        """Ask for what is missing of a room that we are in."""
+        assert room.cursor is not None  # noqa: S101 - the caller looked
+        room.sought, room.hole = room.cursor.offset, None
+        try:
+            answered = self._ask_first("room:join", self._wish(name, room))
+        except RealtimeError:
+            return  # the client is stopped, or closed
+        self._seeking += 1
+        self._spawn(self._sought(name, room, answered))
+
+    async def _sought(self, name: str, room: _Room, answered: Answered) -> None:
+        found = 0
+        try:
+            answer = _mapping(await answered())
+            offset, cursor = answer.get("offset"), room.cursor
+            if isinstance(offset, int) and cursor is not None:
+                # What waited for us at the server was not lost.
+                found = cursor.lacks(offset) - int(answer.get("waiting") or 0)
+            self._take_answer(name, room, answer)
+        except RealtimeError:
+            pass  # with the session it is not lost: what a new one lacks it asks for
+        finally:
+            self._seeking -= 1
+            self._found(max(0, found))
+
+    def _found(self, n: int) -> None:
+        self._lost = max(0, self._lost - n)
+        if self._seeking == 0 and self._lost:
+            lost, self._lost = self._lost, 0
+            self.miss(Gap(self._reason, lost))
+
+    def _take_answer(self, name: str, room: _Room, answer: Mapping[str, Any]) -> None:
+        cursor, since = room.cursor, answer.get("since")
+        n = 0
+        if cursor is not None and answer.get("epoch") == cursor.epoch and isinstance(since, int):
+            n = cursor.lacks(since)
+        _stands(room, answer)
+        if answer.get("missed"):
+            self.miss(Gap("history", n, name))
+
+    def _look_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._look)
+
+    def _look(self) -> None:
+        """Ask for what is in holes that were there some time ago."""
+        self._timer = None
+        for name, room in self._rooms.items():
+            hole, room.hole = room.hole, None
+            if hole is None or room.cursor is None or not room.cursor.ahead:
+                continue
+            if room.cursor.offset == hole and room.is_joined:
+                self._seek(name, room)
+            elif room.sought != room.cursor.offset:
+                room.hole = room.cursor.offset
+                self._look_later()
+
+
+def _stands(room: _Room, answer: Mapping[str, Any]) -> None:
+    """The answer to a join says from where on everything comes."""
+    epoch = answer.get("epoch")
+    since = answer.get("since", answer.get("offset"))
+    if not isinstance(since, int) or not isinstance(epoch, str):
+        return
+    if room.cursor is None or room.cursor.epoch != epoch:
+        room.cursor = Cursor(since, epoch)
+        return
+    if answer.get("missed") or not room.is_joined:
+        room.cursor.reach(since)
+    room.cursor.begin(since)
+
+
+def _place(since: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a place in a history as it is asked for.
+
+    Raises:
+        ValueError: it is none.
+    """
+    offset, epoch = since.get("offset"), since.get("epoch")
+    if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0 or not isinstance(epoch, str):
+        raise ValueError(
+            f'since: expected {{"offset": a number from 0 on, "epoch": a text}}, given {dict(since)!r}'
+        )
+    return {"offset": offset, "epoch": epoch}
 
 
 def _mapping(answer: object) -> Mapping[str, Any]:

@@ -55,8 +55,10 @@ class Session:
         received, duplicates, missed: messages, ever.
         on_message: called with each message that is not a reply, before anybody else sees it; says whether the
             application is to see it.
-        on_anew: called when the server knows nothing of an earlier session's rooms any more, and before anything
-            that waits is sent.
+        on_anew: called when the server knows nothing of an earlier session's rooms any more, or lets them rest since
+            the counts begin again, and before anything that waits is sent.
+        on_lost: called when the session goes on without so many messages, and with why.
+        on_gap: called with the payload of each `gap` of the server.
         on_pong: called with the `t` of each pong.
         on_move: called with the seconds within which the server wants the client to attach elsewhere.
     """
@@ -76,6 +78,8 @@ class Session:
         self.missed = 0
         self.on_message: Callable[[Message], bool] = lambda _message: True
         self.on_anew: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[int, str], None] = lambda n, reason: self.miss(Gap(reason, n))
+        self.on_gap: Callable[[Mapping[str, Any]], None] = lambda _fields: None
         self.on_pong: Callable[[Any], None] = lambda _t: None
         self.on_move: Callable[[float], None] = lambda _within: None
         self._options = options
@@ -109,12 +113,15 @@ class Session:
         self._acks.begin(welcome)
         self._speak(link, welcome, codec, compressor)
         self.outbox.resend(link, taken.resend)
-        if taken.missed:
-            self._miss(Gap(welcome.reason or "overflow", taken.missed))
-        if taken.fresh or welcome.reason in {"reset", "unknown"}:
+        anew = taken.fresh or welcome.reason in {"reset", "unknown"}
+        if anew:
             self.outbox.begin_anew(taken.unknown)
-        if not welcome.rooms:
+        if anew or not welcome.rooms:
             self.on_anew()
+        if taken.missed and anew:
+            self.miss(Gap(welcome.reason or "overflow", taken.missed))
+        elif taken.missed:
+            self.on_lost(taken.missed, welcome.reason or "overflow")
         self.outbox.flush()
         return old
 
@@ -224,9 +231,10 @@ class Session:
             fields = None
         if not isinstance(fields, Mapping):
             fields = {}
+        self.on_gap(fields)
         n, room = fields.get("n"), fields.get("room")
         count = n if isinstance(n, int) else 1
-        self._miss(Gap(str(fields.get("reason", "")), count, room if isinstance(room, str) else None))
+        self.miss(Gap(str(fields.get("reason", "")), count, room if isinstance(room, str) else None))
 
     def _control(self, item: Control) -> None:
         """Do what the server says; an unknown item is a newer server's and does no harm."""
@@ -250,7 +258,8 @@ class Session:
 
     # -- inside ------------------------------------------------------------------------------------------
 
-    def _miss(self, gap: Gap) -> None:
+    def miss(self, gap: Gap) -> None:
+        """Messages will never come: count them, and tell the application."""
         self.missed += gap.n
         self._events.emit("gap", gap)
 

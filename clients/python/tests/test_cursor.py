@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -44,9 +45,12 @@ class Server:
         self.asked: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self.gaps: list[Gap] = []
+        self._waits: list[Coroutine[Any, Any, None]] = []
         tasks = Tasks()
         events = self._events(tasks)
-        self.rooms = Rooms(self._ask, lambda kind, payload: lambda: self._ask(kind, payload), events)
+        self.rooms = Rooms(
+            self._ask, lambda kind, payload: lambda: self._ask(kind, payload), events, self._waits.append
+        )
 
     def _events(self, tasks: Tasks) -> Any:
         from rtcore_client.events import Events
@@ -65,9 +69,13 @@ class Server:
 
     async def come_back(self, **answer: Any) -> dict[str, Any]:
         self.answers.append(answer)
-        for waits in self.rooms.rejoin():
-            await waits
+        self.rooms.rejoin()
+        await self.all_answered()
         return self.asked[-1]
+
+    async def all_answered(self) -> None:
+        while self._waits:
+            await self._waits.pop(0)
 
     def saw(self, *offsets: int, epoch: str = "e", **fields: Any) -> list[bool]:
         kind = fields.pop("type", "chat")
@@ -144,5 +152,93 @@ async def test_of_two_joins_at_once_the_one_that_fails_does_not_forget_what_the_
     answers[1].set_result({"room": "r"})
     await joins[1]
     assert rooms.names == ("r",)
-    [back] = rooms.rejoin()
-    back.close()
+
+
+async def test_what_was_before_one_began_comes_if_it_is_asked_for_and_what_one_had_does_not() -> None:
+    server = Server()
+    await server.join(offset=5, epoch="e")
+    assert server.saw(6, 7) == [True, True]
+    server.answers.append({"offset": 7, "epoch": "e", "since": 3})
+    await server.rooms.join("r", history=4)
+    assert server.saw(4) == [True]
+    assert (await server.come_back(offset=7, epoch="e", since=4))["since"]["offset"] == 4
+    assert server.saw(5, 6, 7, 8) == [True, False, False, True]
+
+
+async def test_an_application_may_say_from_where_on_it_wants_a_history() -> None:
+    server = Server()
+    server.answers.append({"offset": 9, "epoch": "e", "since": 4})
+    await server.rooms.join("r", since={"room": "r", "offset": 4, "epoch": "e"}, history=7)
+    assert server.asked == [{"room": "r", "since": {"offset": 4, "epoch": "e"}, "history": 7}]
+    assert server.saw(4, 5) == [False, True]
+    for wrong in (
+        {"offset": -1, "epoch": "e"},
+        {"offset": 1},
+        {"epoch": "e"},
+        {"offset": True, "epoch": "e"},
+    ):
+        with pytest.raises(ValueError, match="since: expected"):
+            await server.rooms.join("r", since=wrong)
+
+
+async def test_a_session_that_has_lost_messages_finds_them_in_its_histories() -> None:
+    server = Server()
+    await server.join(offset=0, epoch="e")
+    server.saw(1, 2, 5)
+    server.answers.append({"offset": 7, "epoch": "e", "since": 2, "waiting": 2})
+    server.rooms.heal(2, "overflow")
+    await server.all_answered()
+    assert server.asked[-1]["since"] == {"offset": 2, "epoch": "e"}
+    assert server.saw(3, 4, 5, 6, 7) == [True, True, False, True, True]
+    assert server.gaps == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "gaps"),
+    [
+        ({"since": 0}, [("overflow", 2, None)]),
+        ({"since": 2, "missed": True}, [("history", 2, "r"), ("overflow", 2, None)]),
+        ({"since": 0, "waiting": 3}, [("overflow", 5, None)]),
+    ],
+)
+async def test_what_is_in_no_history_is_told_once(answer: dict[str, Any], gaps: list[Any]) -> None:
+    server = Server()
+    await server.join(offset=0, epoch="e")
+    server.answers.append({"offset": 3, "epoch": "e", **answer})
+    server.rooms.heal(5, "overflow")
+    await server.all_answered()
+    assert [(gap.reason, gap.n, gap.room) for gap in server.gaps] == gaps
+
+
+async def test_a_client_without_rooms_is_told_of_all_that_was_lost() -> None:
+    server = Server()
+    server.rooms.heal(4, "overflow")
+    assert [(gap.reason, gap.n) for gap in server.gaps] == [("overflow", 4)]
+
+
+async def test_a_hole_that_stays_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtcore_client.rooms.PATIENCE", 0.001)
+    server = Server()
+    await server.join(offset=0, epoch="e")
+    server.saw(1, 3)
+    server.answers.append({"offset": 3, "epoch": "e", "since": 1})
+    async with asyncio.timeout(5):
+        while not server._waits:  # noqa: ASYNC110 - a timer of the client's
+            await asyncio.sleep(0.001)
+    await server.all_answered()
+    server.saw(4, 5)
+    assert server.rooms._timer is None, "it has been asked for"
+    assert server.asked[-1]["since"] == {"offset": 1, "epoch": "e"}
+    server.saw(2, 7)
+    assert server.rooms._timer is not None, "that is another one"
+    server.rooms.end()
+    assert server.rooms._timer is None
+
+
+async def test_a_hole_that_the_server_gives_up_is_none_any_more() -> None:
+    server = Server()
+    await server.join(offset=0, epoch="e")
+    server.saw(1, 9)
+    server.rooms.told({"reason": "history", "n": 6, "room": "r", "offset": 7, "epoch": "e"})
+    server.saw(8)
+    assert (await server.come_back(offset=9, epoch="e"))["since"]["offset"] == 9

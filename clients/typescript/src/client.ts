@@ -96,10 +96,16 @@ export class RealtimeClient<M extends object = AnyMessages> {
   constructor(options: ClientOptions) {
     const settings = (this._settings = settle(options));
     const { _events: events, _detector: detector } = this;
-    this._rooms = new Rooms((...asked) => this._ask(...asked), events);
+    this._rooms = new Rooms(
+      (...asked) => this._ask(...asked),
+      events,
+      (gap) => this._session.miss(gap),
+    );
     this._session = new Session(settings, events, detector, {
       message: (message) => this._deliver(message),
       anew: () => this._rooms.rejoin(),
+      missed: (n, reason) => void this._rooms.heal(n, reason),
+      gap: (fields) => this._rooms.told(fields),
       move: (within) => this._connector.move(within),
       doubt: () => this._connector.doubt(),
       lost: (lost) => this._connector.lost(lost),
@@ -212,7 +218,12 @@ export class RealtimeClient<M extends object = AnyMessages> {
     return (await this._ask(type, payload, options)) as R;
   }
 
-  /** Join a room. After a new session the client joins again, under the same name. */
+  /**
+   * Join a room. After a new session the client joins again, under the same name.
+   *
+   * Where the room keeps a history, what was asked for of it comes after this has resolved: in order, before anything newer,
+   * each message once. It is complete with the message of the answer's `offset`.
+   */
   joinRoom(room: string, options: JoinOptions = {}): Promise<Joined> {
     return this._rooms.join(room, options);
   }
@@ -320,7 +331,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
     try {
       if (store) {
         const { Keeper } = await import("./resume.js");
-        keeper = new Keeper(store, `rtcore:session:${base}`, this._session.line, this._rooms);
+        keeper = new Keeper(store, `rtcore:session:${base}`, this._session.line);
         keeper.unpark();
       }
     } catch {

@@ -16,7 +16,7 @@ export * from "./errors.js";
 export type { ConnectionType, KeyStore } from "./options.js";
 export { ConnectionQualityDetector, type Quality } from "./quality.js";
 export { PriorityMessageQueue } from "./queue.js";
-export type { Joined, JoinOptions, Rooms } from "./rooms.js";
+export type { Joined, JoinOptions } from "./rooms.js";
 export { later, now } from "./timers.js";
 export * from "./transports/link.js";
 export * from "./wire/format.js";

@@ -6,11 +6,10 @@
  * is only frozen lives, too: what it left then is for itself, and for what the browser makes of it when it was discarded.
  */
 
-import type { ClientLine, Credentials, KeyStore, Rooms, Sized } from "./core.js";
+import type { ClientLine, Credentials, KeyStore, Sized } from "./core.js";
 
 /** A session that waits for its next page. */
 export interface Parked extends Credentials {
-  rooms: string[];
   /** Its page may still come back. */
   frozen: boolean;
 }
@@ -23,14 +22,13 @@ export class Keeper {
     private readonly _store: KeyStore,
     private readonly _key: string,
     private readonly _line: ClientLine<Sized>,
-    private readonly _rooms: Rooms,
   ) {}
 
   /** The page ends, or may: it is only `frozen`. Parked again is parked anew. */
   park(frozen: boolean): void {
     const { session, secret, attach } = this._line;
     if (session === undefined || secret === undefined) return;
-    const parked: Parked = { session, secret, attach, rooms: this._rooms.names, frozen };
+    const parked: Parked = { session, secret, attach, frozen };
     this._isParked = true;
     try {
       this._store.setItem(this._key, JSON.stringify(parked));
@@ -48,7 +46,6 @@ export class Keeper {
     if (line.session === undefined) {
       if (!parked) return;
       line.restore(parked);
-      this._rooms.restore(parked.rooms);
     } else if (parked?.session !== line.session) {
       // Another page of this tab has taken the session meanwhile.
       line.abandon();

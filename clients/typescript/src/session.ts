@@ -30,8 +30,12 @@ const MAX_SIZE = 1024 * 1024;
 export interface Listener {
   /** A message that is not a reply. */
   message(message: Message): void;
-  /** The server knows nothing of an earlier session's rooms any more. */
+  /** The server knows nothing of an earlier session's rooms any more, or lets them rest since the counts begin again. */
   anew(): void;
+  /** The session goes on without so many messages. */
+  missed(n: number, reason: string): void;
+  /** The payload of a `gap`, of which the application hears next. */
+  gap(fields: Record<string, unknown>): void;
   /** The server wants the client to attach elsewhere within so many milliseconds. */
   move(within: number): void;
   /** The session's link may be dead. */
@@ -96,9 +100,12 @@ export class Session {
     link.speak(speech);
     this.outbox.arrived(taken.confirmed);
     this.outbox.begin(link, welcome, speech, taken.resend);
-    if (taken.missed) this._miss({ reason: welcome.reason ?? "overflow", n: taken.missed });
     if (taken.anew) this.outbox.beginAnew(taken.unknown);
-    if (!welcome.rooms) this._listener.anew();
+    if (taken.anew || !welcome.rooms) this._listener.anew();
+    const { missed: n } = taken;
+    const { reason = "overflow" } = welcome;
+    if (n && taken.anew) this.miss({ reason, n });
+    else if (n) this._listener.missed(n, reason);
     this.outbox.flush();
     this.heartbeat.start(Math.min(heartbeatInterval, interval), Math.min(pingTimeout, timeout));
     return old;
@@ -162,8 +169,10 @@ export class Session {
     if (type === "error" && re === undefined && sender === undefined) this._refused(payload);
     else if (type === "gap" && sender === undefined) {
       // Messages were dropped before they were counted: the server says how many, and why.
-      const { reason, n, room } = asMap(payload);
-      this._miss({ reason: String(reason), n: Number(n ?? 1), room: text(room) });
+      const fields = asMap(payload);
+      const { reason, n, room } = fields;
+      this._listener.gap(fields);
+      this.miss({ reason: String(reason), n: Number(n ?? 1), room: text(room) });
     } else this._listener.message(item);
   }
 
@@ -191,7 +200,8 @@ export class Session {
     else if (name === "error") this._events.emit("error", RequestError.parse(fields));
   }
 
-  private _miss(gap: Gap): void {
+  /** Messages will never come. */
+  miss(gap: Gap): void {
     this.missed += gap.n;
     this._events.emit("gap", gap);
   }

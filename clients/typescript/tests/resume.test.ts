@@ -1,25 +1,21 @@
 /** What a page leaves for the next one: taken once, by the right one. */
 
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Events } from "../src/events.js";
 import type { KeyStore } from "../src/index.js";
 import { Keeper } from "../src/resume.js";
-import { Rooms } from "../src/rooms.js";
 import { ClientLine } from "../src/wire/line.js";
 import { memoryStore } from "./support/stores.js";
 
 /** A page of a client, on a store that it shares with those before and after it. */
 function page(store: KeyStore) {
   const line = new ClientLine<{ size: number }>(100, 1000);
-  const rooms = new Rooms(async () => null, new Events());
-  return { line, rooms, keeper: new Keeper(store, "key", line, rooms) };
+  return { line, keeper: new Keeper(store, "key", line) };
 }
 
 /** One that has a session. */
 function living(store: KeyStore) {
   const made = page(store);
   made.line.restore({ session: "s1", secret: "x1", attach: 4 });
-  made.rooms.restore(["lobby"]);
   return made;
 }
 
@@ -34,10 +30,7 @@ describe("a page that ends", () => {
     const next = page(store);
     next.keeper.unpark();
     const { session, secret, attach } = next.line;
-    expect({ session, secret, attach, rooms: next.rooms.names }).toEqual({
-      ...{ session: "s1", secret: "x1", attach: 4 },
-      rooms: ["lobby"],
-    });
+    expect({ session, secret, attach }).toEqual({ session: "s1", secret: "x1", attach: 4 });
     expect(store.kept.size).toBe(0);
     const copy = page(store);
     copy.keeper.unpark();

@@ -23,11 +23,15 @@ beforeEach(() => {
   const events = new Events();
   events.on("gap", (gap) => gaps.push(gap));
   events.on("error", (error) => errors.push(error));
-  rooms = new Rooms(async (type, payload, options) => {
-    asked.push([type, payload as Payload, options]);
-    const answer = answers.shift();
-    return answer ? answer(payload as Payload) : { room: (payload as Payload).room, members: 1 };
-  }, events);
+  rooms = new Rooms(
+    async (type, payload, options) => {
+      asked.push([type, payload as Payload, options]);
+      const answer = answers.shift();
+      return answer ? answer(payload as Payload) : { room: (payload as Payload).room, members: 1 };
+    },
+    events,
+    (gap) => events.emit("gap", gap),
+  );
 });
 
 const turn = () => new Promise<void>((done) => setImmediate(done));
@@ -207,13 +211,27 @@ describe("a new session", () => {
     expect(saw("kept", [1, 2], { epoch: "e2" })).toEqual([true, false]);
   });
 
-  it("takes what a room is asked for by hand, also what it had", async () => {
-    answers.push(stands(0));
+  it("is given what was before it began, if it asks for that, and not what it had", async () => {
+    answers.push(stands(5));
     await rooms.join("kept", {});
-    saw("kept", [1, 2]);
+    expect(saw("kept", [6, 7])).toEqual([true, true]);
+    answers.push(() => ({ offset: 7, epoch: "e1", since: 3 }));
+    await rooms.join("kept", { history: 4 });
+    expect(saw("kept", [4])).toEqual([true]);
     rooms.rejoin();
-    void rooms.join("kept", { history: 2 });
-    expect(saw("kept", [1, 2])).toEqual([true, true]);
+    expect(rejoined()[0]?.since).toEqual({ offset: 4, epoch: "e1" });
+    expect(saw("kept", [5, 6, 7, 8])).toEqual([true, false, false, true]);
+  });
+
+  it("is asked for what follows a place that the application names", async () => {
+    answers.push(() => ({ offset: 9, epoch: "e1", since: 4 }));
+    const place = new Message("chat", null, { room: "kept", offset: 4, epoch: "e1" }) as {
+      offset: number;
+      epoch: string;
+    };
+    await rooms.join("kept", { since: place });
+    expect(asked[0]?.[1]).toEqual({ room: "kept", since: { offset: 4, epoch: "e1" } });
+    expect(saw("kept", [4, 5])).toEqual([false, true]);
   });
 
   it("is in no room that it was on its way into, and whose join failed", async () => {
@@ -288,13 +306,57 @@ describe("a new session", () => {
     await turn();
     expect([rooms.names, errors]).toEqual([["a", "b"], []]);
   });
+});
 
-  it("knows the rooms that the page before was in, and their places when it sees them", async () => {
-    rooms.restore(["a", "b"]);
-    saw("a", [3]);
-    rooms.restore(["a"]);
-    expect(rooms.names).toEqual(["a", "b"]);
-    rooms.rejoin();
-    expect(rejoined()[0]?.since).toEqual({ offset: 3, epoch: "e1" });
+describe("a session that goes on without some messages", () => {
+  const lost = async (n: number) => {
+    await rooms.heal(n, "overflow");
+    return gaps.map(({ reason, n, room }) => [reason, n, room]);
+  };
+
+  it("asks each history for what it lacks, and tells nobody, if that is all", async () => {
+    answers.push(stands(0), stands(0));
+    await rooms.join("kept", {});
+    await rooms.join("other", {});
+    await rooms.join("plain", {});
+    saw("kept", [1, 2, 5]);
+    answers.push(() => ({ offset: 7, epoch: "e1", since: 2, waiting: 2 }), stands(0));
+    expect(await lost(2)).toEqual([]);
+    expect(rejoined().map(({ room, since }) => [room, since?.offset])).toEqual([
+      ["kept", 2],
+      ["other", 0],
+    ]);
+    expect(saw("kept", [3, 4, 5, 6, 7])).toEqual([true, true, false, true, true]);
   });
+
+  it("tells of what was in no history", async () => {
+    answers.push(stands(0));
+    await rooms.join("kept", {});
+    answers.push(() => ({ offset: 3, epoch: "e1", since: 0 }));
+    expect(await lost(5)).toEqual([["overflow", 2, undefined]]);
+  });
+
+  it("tells of what a history no longer has as that, and once", async () => {
+    answers.push(stands(0));
+    await rooms.join("kept", {});
+    saw("kept", [3]);
+    answers.push(() => ({ offset: 9, epoch: "e1", since: 6, missed: true }));
+    expect(await lost(8)).toEqual([["history", 5, "kept"]]);
+  });
+
+  it("tells of all, if it is in no room with a history", async () => {
+    expect(await lost(4)).toEqual([["overflow", 4, undefined]]);
+  });
+});
+
+it("a hole that the server gives up is none any more", async () => {
+  answers.push(stands(0));
+  await rooms.join("kept", {});
+  saw("kept", [1, 9]);
+  rooms.told({ reason: "history", n: 6, room: "kept", offset: 7, epoch: "e1" });
+  saw("kept", [8]);
+  rooms.rejoin();
+  expect(rejoined()[0]?.since).toEqual({ offset: 9, epoch: "e1" });
+  rooms.told({ reason: "buffer_full", n: 6, room: "kept" });
+  rooms.told({ reason: "history", n: 6, room: "elsewhere", offset: 7, epoch: "e1" });
 });

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from rtcore.spi.broker import Position, Publication, Sink
+from rtcore.spi.broker import Page, Position, Publication, Sink
 from rtcore_memory.history import RoomHistory
 from rtcore_memory.settings import Settings
 
@@ -66,9 +66,12 @@ class MemoryBroker:
         self._deliver(publication)
         return None
 
-    async def history(
-        self, room: str, *, since: Position | None = None, limit: int = 100
-    ) -> tuple[Sequence[Publication], Position]:
+    @property
+    def remembers(self) -> bool:
+        """It may keep some history."""
+        return self._settings.history_rooms > 0 and self._settings.history_bytes > 0
+
+    def history(self, room: str, *, since: Position | None = None, limit: int = 100) -> Page:
         held = self._histories.get(room) or RoomHistory(self.epoch)
         self._bytes -= held.expire(self._clock())
         return held.after(since, limit), held.position

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 from typing import Final
 
-from rtcore.spi.broker import Position, Publication
+from rtcore.spi.broker import Forgotten, Position, Publication
 
 #: Bytes of a publication and its message, without the payload.
 _OVERHEAD: Final = 512
@@ -59,18 +58,21 @@ class RoomHistory:
         """Return the first `limit` publications after a position, or the last `limit` of all.
 
         Raises:
-            LookupError: what follows the position is not all held.
+            Forgotten: what follows the position is not all held.
         """
         oldest = self.offset - len(self.entries)
         if since is None:
             start = max(0, len(self.entries) - limit)
-        elif since.epoch != self.epoch:
-            raise LookupError(f"epoch {since.epoch!r} is over")
-        elif not oldest <= since.offset <= self.offset:
-            raise LookupError(f"offset {since.offset} is not held, {oldest} to {self.offset} are")
+        elif since.epoch != self.epoch or not oldest <= since.offset <= self.offset:
+            raise Forgotten(
+                f"{since} is not held, offsets {oldest} to {self.offset} of epoch {self.epoch!r} are",
+                oldest=Position(oldest, self.epoch),
+            )
         else:
             start = since.offset - oldest
-        return [publication for _, _, publication in islice(self.entries, start, start + limit)]
+        # By index, and not along the deque: who catches up asks for a piece at a time, somewhere in the middle.
+        entries = self.entries
+        return [entries[at][2] for at in range(start, min(start + limit, len(entries)))]
 
     def _drop(self) -> None:
         self.bytes -= self.entries.popleft()[1]

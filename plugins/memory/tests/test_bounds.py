@@ -48,9 +48,9 @@ async def test_beyond_so_many_rooms_the_quietest_one_is_forgotten(clock):
     broker.publish(kept("b"))
     broker.publish(kept("a"))
     broker.publish(kept("c"))
-    assert len((await broker.history("a"))[0]) == 2
-    assert (await broker.history("b"))[0] == []
-    assert len((await broker.history("a", since=first))[0]) == 1
+    assert len(broker.history("a")[0]) == 2
+    assert broker.history("b")[0] == []
+    assert len(broker.history("a", since=first)[0]) == 1
 
 
 async def test_a_history_that_begins_again_has_another_epoch(clock):
@@ -61,14 +61,14 @@ async def test_a_history_that_begins_again_has_another_epoch(clock):
     assert again.offset == 1
     assert again.epoch != before.epoch
     with pytest.raises(LookupError):
-        await broker.history("a", since=before)
+        broker.history("a", since=before)
 
 
 async def test_all_histories_together_have_a_bound_in_bytes(clock):
     broker = await started(clock, history_bytes=10_000)
     for n in range(50):
         broker.publish(kept(f"r{n}", "x" * 1000))
-    held = [n for n in range(50) if (await broker.history(f"r{n}"))[0]]
+    held = [n for n in range(50) if broker.history(f"r{n}")[0]]
     assert 1 <= len(held) <= 10
     assert held[-1] == 49
     assert broker._bytes <= 10_000
@@ -80,7 +80,7 @@ async def test_one_that_alone_is_beyond_the_bound_is_delivered_and_not_held(cloc
     broker.subscribe("r")
     assert broker.publish(kept("r", "x" * 1000)).offset == 1
     assert len(got) == 1
-    assert (await broker.history("r"))[0] == []
+    assert broker.history("r")[0] == []
 
 
 async def test_a_room_that_nobody_listens_to_leaves_nothing_behind_when_its_time_is_up(clock):
@@ -100,7 +100,7 @@ async def test_a_room_that_somebody_listens_to_keeps_its_place_though_it_is_quie
     clock.advance(2.0)
     for _ in range(5):
         broker.publish(kept("busy"))
-    assert (await broker.history("quiet", since=place)) == ([], place)
+    assert broker.history("quiet", since=place) == ([], place)
 
 
 async def test_what_the_members_cannot_be_told_is_not_remembered(clock):
@@ -113,7 +113,7 @@ async def test_what_the_members_cannot_be_told_is_not_remembered(clock):
     with pytest.raises(TypeError):
         broker.publish(publication)
     assert publication.message.offset is None
-    assert (await broker.history("r"))[0] == []
+    assert broker.history("r")[0] == []
 
 
 async def test_history_can_be_switched_off(clock):

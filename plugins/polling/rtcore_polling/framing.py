@@ -17,10 +17,12 @@ class PollFraming:
 
     Attributes:
         compression: tells the kernel to agree on a compressor and to leave its use to the transport.
+        whole: tells the kernel that an answer arrives as a whole or not at all: it must fit into the window.
     """
 
     name = "polling"
     compression = "body"
+    whole = True
 
     def frame(self, body: bytes, binary: bool) -> bytes:  # noqa: FBT001 - the kernel gives it by its place
         return len(body).to_bytes(_LENGTH, "big") + body

@@ -115,7 +115,7 @@ class PollLink:
             self._poll.wake()
         self._waiting.append(data)
         self._size += len(data)
-        if self._size >= self._limit and self.connection is not None:
+        if self.connection is not None and (self._size >= self._limit or self._is_all_that_fits()):
             self.connection.pause()
 
     def close(self, code: int, reason: str) -> None:
@@ -197,6 +197,11 @@ class PollLink:
         """Nobody waits for this poll's answer any more. What was written for it is written again for the next."""
         self.take(poll)
         poll.wake()
+
+    def _is_all_that_fits(self) -> bool:
+        """With much more, the window could not give all of this answer again if it is lost."""
+        session = self.connection.session if self.connection is not None else None
+        return session is not None and session.window.free(session.window.limit // 4) == 0
 
     def _take_lanes(self) -> None:
         """The session ends between two polls: what waits in its lanes goes before the `close`, which is here."""

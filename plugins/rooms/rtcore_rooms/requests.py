@@ -86,31 +86,24 @@ class Requests:
         ]
 
     def join(self, session: Session, wish: Join) -> dict[str, Any] | Arrival | None:
-        """Join; what was missed and asked for is sent before the answer, and what the session sends there waits."""
+        """Join; what was missed and asked for is read after the answer, and what the session sends there waits."""
         answer, rest = promptly.begin(partial(self._join, session, wish))
         return answer if rest is None else self._rooms.arrivals.begin(session, wish.room, rest)
 
     async def _join(self, session: Session, wish: Join, patience: Patience) -> dict[str, Any]:
         rooms = self._rooms
         since = Position(wish.since.offset, wish.since.epoch) if wish.since is not None else None
-        answer: dict[str, Any] = {"room": wish.room}
-        try:
-            position = await rooms.join_with_history(
-                session, wish.room, since=since, newest=wish.history, name=wish.name, patience=patience
-            )
-        except Rejected as refusal:
-            if refusal.code != "gap":
-                raise
+        joined = await rooms.join_with_history(
+            session, wish.room, since=since, newest=max(0, wish.history), name=wish.name, patience=patience
+        )
+        answer: dict[str, Any] = {"room": wish.room, "members": len(rooms.members(wish.room))}
+        if joined.top is not None and joined.place is not None:
+            answer |= {"offset": joined.top.offset, "epoch": joined.top.epoch, "since": joined.place.offset}
+        if joined.missed:
             # Better in the room with a hole than outside of it; the client is told, and starts afresh.
             answer["missed"] = True
-            position = await rooms.join_with_history(
-                session, wish.room, newest=wish.history, name=wish.name, patience=patience
-            )
-        if since is not None and position is None:
-            answer["missed"] = True
-        answer["members"] = len(rooms.members(wish.room))
-        if position is not None:
-            answer |= {"offset": position.offset, "epoch": position.epoch}
+        if joined.waiting:
+            answer["waiting"] = joined.waiting
         return answer
 
     def leave(self, session: Session, wish: Leave) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from rtcore.errors import Rejected
 from rtcore.spi.broker import History, Position, Publication
 from rtcore_rooms.arrivals import Arrivals
-from rtcore_rooms.missed import Missed, skip
+from rtcore_rooms.catchup import place_of
+from rtcore_rooms.histories import Histories, Start
 from rtcore_rooms.names import addressed, check_name
 from rtcore_rooms.presence import Presence, check_member_name
 from rtcore_rooms.promptly import IN_A_TASK, Patience
@@ -40,6 +41,22 @@ RESERVED: Final = frozenset({"reply", "error", "gap"})
 OWN: Final = "room:"
 
 
+class Joined(NamedTuple):
+    """What came of a join.
+
+    Attributes:
+        place: in a room with a history: everything after this comes.
+        top: where the history stands.
+        missed: some of what was asked for is no longer there.
+        waiting: to a member: messages after the place that it had not been sent before it asked again.
+    """
+
+    place: Position | None = None
+    top: Position | None = None
+    missed: bool = False
+    waiting: int = 0
+
+
 class RoomService:
     """See `rtcore.spi.rooms.Rooms`.
 
@@ -54,7 +71,7 @@ class RoomService:
         self._patterns = Patterns(settings.options)
         self._rooms: dict[str, Room] = {}
         self._of: dict[Session, dict[str, Room]] = {}
-        self._missed = Missed()
+        self._histories = Histories(app, self._of)
 
     # -- life --------------------------------------------------------------------------------------------
 
@@ -65,12 +82,14 @@ class RoomService:
         broker: object = self._app.broker
         # Once: on Python 3.11 such a check costs as much as all the rest of a join.
         if isinstance(broker, History):
-            self._missed.history = broker
+            self._histories.broker = broker
+            self._app.manager.healer = self._histories
         policies.add(self._policy)
         try:
             yield
         finally:
             policies.discard(self._policy)
+            self._app.manager.healer = None
 
     def _policy(self, message: Message) -> Policy | None:
         """The policy of a room's messages, if its pattern says one. It is not for what the room says of itself."""
@@ -92,48 +111,68 @@ class RoomService:
         newest: int = 0,
         name: str | None = None,
         patience: Patience = IN_A_TASK,
-    ) -> Position | None:
-        """Join, and send the session what it has missed before anything new.
+    ) -> Joined:
+        """Join, and let the session read what it has missed before anything new.
 
         Args:
             session: who joins; if it is a member already, nothing changes but that it is sent what it asks for.
             room: the room's name.
             since: send what was published after this.
-            newest: without `since`, send so many of the last publications.
+            newest: without `since`, or where the history does not reach back to it: send so many of the last
+                publications.
             name: how the others may see the session; it stays as it is without one.
             patience: how it waits, if somebody has begun it outside of a task.
 
-        Returns:
-            Up to where the session has everything that it wants; `None` in a room without a history.
-
         Raises:
-            Rejected: as `Rooms.join`; `gap`, if what came after `since` is not all remembered: the caller joins
-                without it, and starts afresh.
+            Rejected: as `Rooms.join`.
         """
         check_name(room)
         if name is not None:
             check_member_name(name)
-        mine = self._of.get(session)
-        if mine is not None and room in mine:
-            self._name(session, mine[room], name)
-            return await self._missed.send(session, mine[room], since, newest, patience)
+        here = self._of.get(session, {}).get(room)
+        if here is not None:
+            self._name(session, here, name)
+            return await self._join_again(session, here, since, newest, patience)
         self._check_limits(session, room)
         sender = await self._rights(session, room, patience)
         here = await self._open(room, patience)
         try:
-            position = await self._missed.send(session, here, since, newest, patience)
+            start = None
+            if self._histories.has(here):
+                start = await self._histories.start(here, since, newest, patience)
             # From here to the end nothing waits: what is published next reaches the new member.
             if session.closed is not None:
                 raise Rejected("session_closed")
-            if session not in here.audience:
+            if session not in here:
                 self._check_limits(session, room)
-                here.add(session, sender)
+                if start is None:
+                    here.live(session)
+                else:
+                    self._histories.enter(session, here, start)
+                here.came(session, sender)
             self._of.setdefault(session, {})[room] = here
             self._name(session, here, name)
         finally:
             here.waiting -= 1
             self._close_if_empty(here)
-        return position
+        return _joined(start, since)
+
+    async def _join_again(
+        self, session: Session, here: Room, since: Position | None, newest: int, patience: Patience
+    ) -> Joined:
+        """A member joins: it is sent what it asks for, or goes on where it was when its page was loaded again."""
+        if not self._histories.has(here):
+            return _joined(None, since)
+        feed = here.behind.get(session)
+        dormant = feed is not None and feed.dormant
+        if feed is not None and feed.dormant and since is None and not newest:
+            since = feed.place
+        start = await self._histories.start(here, since, newest, patience)
+        if session not in here:
+            raise Rejected("not_a_member", "the session has left the room meanwhile")
+        if since is None and not newest and not dormant:
+            return _joined(start._replace(place=self._histories.stands(session, here, start.top)), since)
+        return _joined(start, since)._replace(waiting=self._histories.enter(session, here, start))
 
     def leave(self, session: Session, room: str) -> bool:
         mine = self._of.get(session)
@@ -154,10 +193,10 @@ class RoomService:
 
     def members(self, room: str) -> Collection[Session]:
         here = self._rooms.get(room)
-        return () if here is None else here.audience
+        return () if here is None else here
 
     def rooms(self) -> Collection[str]:
-        return [name for name, here in self._rooms.items() if len(here.audience)]
+        return [name for name, here in self._rooms.items() if len(here)]
 
     def of(self, session: Session) -> Collection[str]:
         return tuple(self._of.get(session, ()))
@@ -177,9 +216,9 @@ class RoomService:
         """Return name and members of the rooms that this session may see: its own, and those that are listed."""
         mine = self._of.get(session, {})
         return [
-            (name, len(here.audience))
+            (name, len(here))
             for name, here in (self._rooms if self._patterns.any_listed else mine).items()
-            if name.startswith(prefix) and len(here.audience) and (here.options.listed or name in mine)
+            if name.startswith(prefix) and len(here) and (here.options.listed or name in mine)
         ]
 
     # -- publishing --------------------------------------------------------------------------------------
@@ -194,7 +233,7 @@ class RoomService:
         here = self._rooms.get(room)
         tracing = self._app.tracing
         if tracing is not None:
-            tracing.publish(message, len(here.audience) if here is not None else 0)
+            tracing.publish(message, len(here) if here is not None else 0)
         options = here.options if here is not None else self._patterns.of(room)
         return self._publish(
             Publication(
@@ -226,7 +265,7 @@ class RoomService:
         message.sender = sender
         tracing = self._app.tracing
         if tracing is not None:
-            tracing.publish(message, len(here.audience), session=session)
+            tracing.publish(message, len(here), session=session)
         else:
             message.trace = None
         options = here.options
@@ -244,12 +283,28 @@ class RoomService:
         if here is None:
             return
         message, exclude = publication.message, publication.exclude
-        if message.offset is not None:
-            here.delivered = (message.epoch, message.offset)
         left_out = self._app.manager.sessions.get(exclude) if exclude is not None else None
-        here.audience.publish(message, exclude=left_out)
-        if left_out is not None and message.offset is not None and left_out in here.audience:
-            skip(left_out, message)
+        if message.offset is None or message.epoch is None:
+            here.audience.publish(message, exclude=left_out)
+            for session, feed in here.behind.items():
+                if session is not left_out and not feed.dormant:
+                    session.post(message)
+            return
+        place = Position(message.offset, message.epoch)
+        if not self._histories.is_news(here, place):
+            return
+        members: Collection[Session] = here.audience
+        had = self._histories.had(here, place) if here.past else ()
+        if had:
+            members = [session for session in here.audience if session not in had]
+        here.begin_publishing()
+        try:
+            here.audience.publish_to(members, message, exclude=left_out)
+            if left_out is not None and left_out.covers and left_out in members:
+                left_out.post(place_of(message))
+        finally:
+            here.end_publishing()
+        here.delivered = place
 
     def _publish(self, publication: Publication) -> Position | Awaitable[Position | None] | None:
         broker = self._app.broker
@@ -274,7 +329,7 @@ class RoomService:
         limit = here.options.presence
         if here.presence is None and limit:
             watchers = self._app.manager.audience()
-            here.presence = Presence(here.name, limit, members=here.audience, watchers=watchers)
+            here.presence = Presence(here.name, limit, members=here, watchers=watchers)
         return here.presence
 
     async def _rights(self, session: Session, room: str, patience: Patience) -> str | None:
@@ -299,7 +354,7 @@ class RoomService:
                 raise Rejected("room_full", "this node has as many rooms as it may have", retry_after=60.0)
             return
         limit = here.options.members_limit
-        if limit and len(here.audience) >= limit:
+        if limit and len(here) >= limit:
             raise Rejected("room_full", f"the room has {limit} members", retry_after=30.0)
 
     async def _open(self, name: str, patience: Patience) -> Room:
@@ -322,7 +377,7 @@ class RoomService:
         return here
 
     def _close_if_empty(self, here: Room) -> None:
-        if not here.waiting and not len(here.audience) and self._rooms.get(here.name) is here:
+        if not here.waiting and not len(here) and self._rooms.get(here.name) is here:
             del self._rooms[here.name]
             if self._app.broker is not None:
                 self._app.broker.unsubscribe(here.name)
@@ -335,3 +390,9 @@ class RoomService:
 
 async def _awaited(answer: Awaitable[T]) -> T:
     return await answer
+
+
+def _joined(start: Start | None, since: Position | None) -> Joined:
+    if start is None:
+        return Joined(missed=since is not None)
+    return Joined(start.place, start.top, start.missed)

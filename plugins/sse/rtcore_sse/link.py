@@ -180,7 +180,9 @@ class StreamLink:
             return b""
         if not self._credential:
             self._credential = resume_credential(session.id, session.secret)
-        return self._events.wrap(last_id(self._credential + b"%d" % session.window.sent))
+        return self._events.wrap(
+            last_id(self._credential + b"%d" % (session.window.sent - session.replaying))
+        )
 
     def _finish(self, code: int) -> None:
         left = id_after(code) if self.one_way else None

@@ -300,9 +300,12 @@ def test_a_message_stands_for_none_of_another_room_or_another_life_of_the_histor
     for message in (in_room(3), in_room(4, epoch="f"), in_room(5, epoch="f"), in_room(6, room="s")):
         lanes.append(message)
     assert lanes.popleft().covers is None
+    assert (lanes.popleft().covers, lanes.popleft().covers) == (((4, 4),), None), (
+        "it waits beside the other room's"
+    )
     lanes.append(in_room(7))
     lanes.append(Message("cursor"))
-    assert lanes.popleft().covers is None
+    assert [(m.offset, m.covers) for m in (lanes.popleft(), lanes.popleft())] == [(7, None), (None, None)]
 
 
 def test_what_was_merged_with_others_stands_for_them():
@@ -313,11 +316,21 @@ def test_what_was_merged_with_others_stands_for_them():
     assert (merged.payload, merged.offset, merged.covers) == ([[3, 4], 5], 5, ((3, 4),))
 
 
-def test_of_more_than_so_many_ranges_nothing_is_claimed():
-    lanes, _ = make(policy=lambda m: Policy("conflate"))
-    for offset in range(1, 2 * RANGES_MAX + 20, 2):
+def test_what_cannot_be_told_in_so_many_ranges_waits_beside():
+    lanes, dropped = make(policy=lambda m: Policy("conflate"))
+    offsets = range(1, 2 * RANGES_MAX + 20, 2)
+    for offset in offsets:
         lanes.append(in_room(offset))
-    assert lanes.popleft().covers == tuple((n, n) for n in range(1, 2 * RANGES_MAX, 2))
+    waiting = [lanes.popleft() for _ in range(len(lanes))]
+    told = [
+        n
+        for message in waiting
+        for first, _ in (*(message.covers or ()), (message.offset, 0))
+        for n in [first]
+    ]
+    assert sorted(told) == list(offsets), "each is there, or is stood for"
+    assert len(waiting) == 2
+    assert len(dropped) == len(offsets) - 2
 
 
 @given(
