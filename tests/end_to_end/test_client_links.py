@@ -593,7 +593,7 @@ async def test_close_sends_what_is_queued_says_goodbye_and_leaves_nothing(client
     assert events[-1] == ("disconnect", "bye")
     assert not clients_tasks(before)
     with pytest.raises(NotConnected):
-        await client.connect()
+        await client.send("note")
 
 
 async def test_a_callback_may_close_its_client(client_of, app):

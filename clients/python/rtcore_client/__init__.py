@@ -13,11 +13,13 @@ from rtcore_client.errors import (
     RealtimeError,
     Refused,
     RequestError,
+    Stalled,
     Suspended,
     Timeout,
     UnknownOutcome,
+    WrongLoop,
 )
-from rtcore_client.events import Gap
+from rtcore_client.events import Gap, NewSession
 from rtcore_client.info import ConnectionInfo
 from rtcore_client.messages import MessageStream
 from rtcore_client.options import Authentication, ConnectionType, Limits, Timing
@@ -37,6 +39,7 @@ __all__ = [
     "Message",
     "MessageStream",
     "NetworkError",
+    "NewSession",
     "NotConnected",
     "Priority",
     "PriorityMessageQueue",
@@ -47,8 +50,10 @@ __all__ = [
     "RealtimeError",
     "Refused",
     "RequestError",
+    "Stalled",
     "Suspended",
     "Timeout",
     "Timing",
     "UnknownOutcome",
+    "WrongLoop",
 ]

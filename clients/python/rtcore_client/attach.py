@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+
+import aiohttp
 
 from rtcore.wire.control import Control
 from rtcore.wire.errors import WireError
@@ -16,15 +18,22 @@ from rtcore.wire.format import unpack
 from rtcore.wire.hello import Welcome
 from rtcore_client import codecs
 from rtcore_client.transports import LINKS, Context, LinkLost
+from rtcore_client.transports.upgrade import tracing
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from rtcore.spi.codec import Codec, Item
     from rtcore_client.endpoint import Endpoint
     from rtcore_client.options import ConnectionType, Options
     from rtcore_client.session import Session
+    from rtcore_client.tasks import Tasks
     from rtcore_client.transports import Link
+
+
+class TokenFailed(LinkLost):
+    """The token could not be had: no transport is to blame, and there is no use in trying another one."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("NETWORK_ERROR", reason)
 
 
 class Attacher:
@@ -37,8 +46,9 @@ class Attacher:
             caller closes that one, and must not let it do anything more.
     """
 
-    def __init__(self, session: Session, options: Options, endpoint: Endpoint) -> None:
+    def __init__(self, session: Session, options: Options, endpoint: Endpoint, tasks: Tasks) -> None:
         self._session = session
+        self._tasks = tasks
         self._options = options
         self._endpoint = endpoint
         self._text = codecs.codec("json")
@@ -46,7 +56,28 @@ class Attacher:
         self._compressors = codecs.compressors() if options.enable_compression else {}
         self.http: aiohttp.ClientSession | None = None
         self.forget = False
+        self._asking: asyncio.Task[tuple[object, Exception | None]] | None = None
         self.adopt: Callable[[Link, Link | None], None] = lambda _link, _old: None
+
+    def open(self) -> None:
+        """Be able to make requests; again is harmless."""
+        if self.http is None:
+            self.http = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None), trace_configs=[tracing()]
+            )
+
+    def renew(self) -> None:
+        """The network is another one: forget the connections that are kept, which may be dead without having ended."""
+        old, self.http = self.http, None
+        if old is not None:
+            self._tasks.spawn(old.close(), name="close http")
+            self.open()
+
+    async def close(self) -> None:
+        """Make no more requests."""
+        old, self.http = self.http, None
+        if old is not None:
+            await old.close()
 
     @property
     def codec(self) -> Codec:
@@ -125,17 +156,42 @@ class Attacher:
             self._session.lose(link, lost)
 
     async def _token(self) -> str | None:
+        """Return the token to show; ask for it if a program gives it anew each time.
+
+        Raises:
+            TokenFailed: it could not be had, or took too long.
+        """
         token = self._options.authentication.get("token")
-        if not callable(token):
-            return token
+        if callable(token):
+            if self._asking is not None and not self._asking.done():
+                raise TokenFailed(
+                    "the token could not be had: the call before has not ended, though it was cancelled"
+                )
+            patience = self._options.timing.token
+            try:
+                given: object = token()
+                if inspect.isawaitable(given):
+                    given = await self._within(patience, given)
+            except Exception as error:
+                raise TokenFailed(f"the token could not be had: {type(error).__name__}: {error}") from error
+            token = given  # type: ignore[assignment]  # whatever a program returns; see below
+        if token is not None and not isinstance(token, str):
+            raise TokenFailed(f"the token: expected text, given {type(token).__name__}")
+        return token
+
+    async def _within(self, seconds: float, work: Awaitable[object]) -> object:
+        """Wait so long. What does not end then, or when it is cancelled, is left alone: nobody may hang with it."""
+        task = self._asking = self._tasks.spawn(_outcome(work), name="token")
         try:
-            async with asyncio.timeout(self._options.timing.request):
-                given = token()
-                return await given if inspect.isawaitable(given) else given
-        except Exception as error:
-            raise LinkLost(
-                "NETWORK_ERROR", f"the token could not be had: {type(error).__name__}: {error}"
-            ) from error
+            done, _ = await asyncio.wait((task,), timeout=seconds)
+        finally:
+            task.cancel()
+        if not done:
+            raise TimeoutError(f"nothing within {seconds:g} s (timing.token)")
+        given, error = task.result()
+        if error is not None:
+            raise error
+        return given
 
     def _unpack(self, link: Link, frame: bytes) -> list[Item]:
         """Cut the first frame, in the codec that was asked for or in the text codec, if that one was refused."""
@@ -159,6 +215,13 @@ class Attacher:
             raise LinkLost("bad_control", str(error)) from error
         self.forget = False
         return old
+
+
+async def _outcome(work: Awaitable[object]) -> tuple[object, Exception | None]:
+    try:
+        return await work, None
+    except Exception as error:  # noqa: BLE001 - whatever a program raises; it is raised where somebody waits
+        return None, error
 
 
 def _welcome(items: list[Item]) -> Welcome:

@@ -62,8 +62,12 @@ class Carrier:
         if changed:
             self.changed(link.type)
 
-    async def say_goodbye(self) -> None:
-        """Send what is queued, then `bye`; take no longer than `timing.close`."""
+    async def empty(self, *, last: str | None = None) -> bool:
+        """Send what is queued, and a control item after it; take no longer than `timing.close`.
+
+        Returns:
+            Whether all of that was given to the network.
+        """
         session, outbox = self._session, self._session.outbox
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._options.timing.close):
@@ -72,17 +76,24 @@ class Carrier:
                     await outbox.moved()
                 if session.link is not None:
                     await session.link.flush()
-                session.control("bye", {})
-                if session.link is not None:
-                    await session.link.flush()
+                if last is not None:
+                    session.control(last, {})
+                    if session.link is not None:
+                        await session.link.flush()
+                return session.link is not None
+        return False
 
-    async def release(self, link: Link | None) -> None:
+    def give_up(self, link: Link, lost: LinkLost) -> None:
+        """This link is dead, though it has not ended."""
+        self._lose(link, lost)
+
+    async def release(self, link: Link | None, code: str = "bye") -> None:
         """End the tasks of the link, and the link."""
         work, self._work = self._work, []
         for task in work:
             await end(task)
         if link is not None:
-            self._session.lose(link, LinkLost("bye"))
+            self._session.lose(link, LinkLost(code))
             await link.close()
 
     async def _read(self, link: Link) -> None:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl as _ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-import aiohttp
-
-from rtcore_client.attach import Attacher
+from rtcore_client.advice import Advice
 from rtcore_client.backoff import Backoff
-from rtcore_client.carrier import Carrier
-from rtcore_client.chain import Chain
-from rtcore_client.connector import Connector
-from rtcore_client.endpoint import Endpoint
-from rtcore_client.errors import NotConnected
+from rtcore_client.buffer import Overflow
+from rtcore_client.core import Core
 from rtcore_client.events import EventName, Events
-from rtcore_client.heartbeat import Heartbeat
-from rtcore_client.info import ConnectionInfo
+from rtcore_client.home import Home
+from rtcore_client.info import ConnectionInfo, info_of
 from rtcore_client.messages import MessageStream
 from rtcore_client.options import Authentication, ConnectionType, Limits, Options, Timing
 from rtcore_client.outgoing import Outgoing
-from rtcore_client.quality import ConnectionQualityDetector
 from rtcore_client.rooms import Rooms
-from rtcore_client.sender import Sender
 from rtcore_client.session import Session
+from rtcore_client.stalls import Stalls
 from rtcore_client.subscriptions import Callback, Subscriptions
 from rtcore_client.tasks import Tasks
 
@@ -42,7 +37,8 @@ class RealtimeClient:
             await client.send("chat:message", {"text": "hello"})
             print(await client.request("echo", 42))
 
-    It belongs to the event loop in which `connect` is called, and is not safe to use from other threads.
+    It belongs to the event loop in which `connect` is called, until it is closed. Whatever waits raises `WrongLoop` in
+    another one; `subscribe`, `on`, what ends them, and what the client says of itself work from any thread.
 
     Args:
         url: `http(s)://host/rt` or `ws(s)://host/rt`; each transport's path follows from it.
@@ -101,13 +97,16 @@ class RealtimeClient:
             authentication=authentication or Authentication(), codec=codec, timing=timing or Timing(),
             limits=limits or Limits(), ssl=ssl,
         )  # fmt: skip
+        backoff = Backoff(options.reconnect_delay, options.timing.max_reconnect_delay)
+        self._backoff = backoff if uniform is None else backoff.using(uniform)
+        self._advice = Advice()
+        self._home = Home()
         self._tasks = Tasks()
         self._events = Events(self._tasks)
         self._tasks.failed = self._events.failed
-        self._detector = ConnectionQualityDetector()
-        self._session = Session(options, self._events)
+        self._stalls = Stalls(self._events)
         self._subscriptions = Subscriptions(
-            self._tasks, self._events.callback_failed, options.limits.subscriber
+            self._home, self._tasks, self._stalls, self._events.callback_failed, options
         )
         self._rooms = Rooms(
             self.request,
@@ -115,52 +114,54 @@ class RealtimeClient:
             self._events,
             lambda work: self._tasks.spawn(work, name="an answer to a join"),
         )
-        self._attacher = Attacher(self._session, options, Endpoint.parse(url))
-        heartbeat = Heartbeat(self._session, self._detector, self._events)
-        self._carrier = Carrier(self._session, heartbeat, self._tasks, options)
-        self._carrier.changed = heartbeat.begin_anew
-        backoff = Backoff(options.reconnect_delay, options.timing.max_reconnect_delay)
-        self._connector = Connector(
-            self._session,
-            attacher=self._attacher,
-            chain=Chain(options.preference),
-            backoff=backoff if uniform is None else backoff.using(uniform),
-            carrier=self._carrier,
-            heartbeat=heartbeat,
-            detector=self._detector,
+        self._closing: asyncio.Task[None] | None = None
+        self._core = self._new_core(None)
+
+    def _new_core(self, previous: str | None) -> Core:
+        core = Core(
+            self._options,
             events=self._events,
             tasks=self._tasks,
-            options=options,
+            subscriptions=self._subscriptions,
+            advice=self._advice,
+            backoff=self._backoff,
+            previous=previous,
         )
-        self._sender = Sender(self._session, self._connector, self._attacher.codec)
-        self._connector.info = self.get_connection_info
-        self._connector.stopped = self._subscriptions.end_streams
-        self._session.on_message = self._rooms.saw
-        self._session.on_anew = self._rooms.rejoin
-        self._session.on_lost = self._rooms.heal
-        self._session.on_gap = self._rooms.told
-        self._rooms.miss = self._session.miss
-        self._delivering = False
+        core.connector.info = self.get_connection_info
+        core.session.on_message = self._rooms.saw
+        core.session.on_anew = self._rooms.rejoin
+        core.session.on_lost = self._rooms.heal
+        core.session.on_gap = self._rooms.told
+        self._rooms.miss = core.session.miss
+        return core
+
+    @property
+    def _session(self) -> Session:
+        return self._core.session
 
     # -- the connection ----------------------------------------------------------------------------------
 
     async def connect(self) -> None:
         """Return when the client is connected; begin to, or try again at once, if it is not.
 
+        It does not try sooner than a `retry_after` of the server allows: it waits, or raises what the server said, if
+        that is longer than `timing.open` and nobody would try before. Cancelled, it leaves the client trying; `close`
+        and `pause` end that. A client that was closed begins a new session, with the same callbacks, in the same rooms.
+
         Raises:
-            NetworkError: no transport reached the server. `Suspended`, a kind of it, says that the client goes on
-                trying by itself.
+            NetworkError: no transport reached the server; `failures` has what became of each. `Suspended`, a kind of
+                it, says that the client goes on trying by itself.
             Refused: the server does not want this client; `code` says why.
-            NotConnected: the client is or was closed.
+            NotConnected: the client was closed or paused meanwhile.
+            WrongLoop: the client lives in another event loop.
         """
-        if self._connector.state == "closed":
-            raise NotConnected("the client was closed; make a new one")
-        if self._attacher.http is None:
-            self._attacher.http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
-        if not self._delivering:
-            self._delivering = True
-            self._tasks.spawn(self._subscriptions.run(self._session.inbox), name="deliver")
-        await self._connector.connect()
+        if self._closing is not None and not self._closing.done():
+            await asyncio.wait((self._closing,))
+        self._enter("connect")
+        if self._core.connector.state == "closed":
+            self._core = self._new_core(self._session.previous)
+        self._subscriptions.quiet = self._events.quiet = False
+        await self._core.connect()
 
     async def switch_transport(self, connection_type: ConnectionType) -> None:
         """Prefer a transport from now on, and move the session to it; the old link carries it until the new one does.
@@ -168,25 +169,67 @@ class RealtimeClient:
         Raises:
             NetworkError: it could not be had; the session stays where it is.
         """
-        await self._connector.switch(connection_type)
+        self._home.enter("switch_transport")
+        await self._core.connector.switch(connection_type)
 
-    async def close(self) -> None:
-        """Send what is queued, for `timing.close` seconds at most; say goodbye; end everything. Again is harmless."""
-        if self._connector.state == "closed":
+    async def probe(self) -> bool:
+        """Return whether the link lives, found out in seconds: for a program that knows of a change of the network.
+
+        A link that does not answer is given up for another one, which is sought at once; so it is if there is none. The
+        client does this by itself when the machine has slept, or its address is another one.
+        """
+        self._home.enter("probe")
+        return await self._core.probe()
+
+    async def pause(self) -> None:
+        """Give up the connection for now: send what is queued, for `timing.close` seconds at most, and close it.
+
+        The session waits at the server for its `ttl`, and what is sent waits here. `resume` goes on where it was.
+        """
+        self._home.enter("pause")
+        await self._core.pause()
+
+    async def resume(self) -> None:
+        """Connect again after `pause`; return and raise as `connect`."""
+        await self.connect()
+
+    def close(self) -> Coroutine[Any, Any, None]:
+        """Send what is queued, for `timing.close` seconds at most; say goodbye; end everything. Again is harmless.
+
+        From the call on no callback is called, but those of `disconnect` at the end. Await what it returns.
+        """
+        self._subscriptions.quiet = self._events.quiet = True
+        return self._close()
+
+    async def _close(self) -> None:
+        self._enter("close")
+        spare = asyncio.current_task()
+        if self._core.connector.state == "closed":
+            # A callback does not wait: the end may wait for it.
+            if self._closing is not None and not self._closing.done() and not self._tasks.owns(spare):
+                await asyncio.wait((self._closing,))
             return
-        connected = self._connector.state == "connected"
-        self._rooms.end()
-        await self._connector.close()
-        if connected:
-            await self._carrier.say_goodbye()
-        await self._carrier.release(self._session.link)
-        self._session.outbox.fail(NotConnected("the client was closed"))
-        self._subscriptions.end()
-        if connected:
-            self._events.emit("disconnect", "bye")
-        await self._tasks.cancel()
-        if self._attacher.http is not None:
-            await self._attacher.http.close()
+        # A task of its own, so that who gives up waiting for it leaves nothing half closed.
+        self._closing = asyncio.get_running_loop().create_task(self._end(spare), name="rtcore-client:close")
+        await asyncio.shield(self._closing)
+
+    def _enter(self, what: str) -> None:
+        """Be in the client's loop. If that was closed with the client in it, all that was there is gone."""
+        left = self._home.loop is not None and self._home.loop.is_closed()
+        self._home.enter(what)
+        if left:
+            self._tasks.forget()
+            self._closing = None
+            self._subscriptions.rest()
+            self._subscriptions.quiet = False
+            self._core = self._new_core(self._session.previous)
+
+    async def _end(self, spare: asyncio.Task[Any] | None) -> None:
+        try:
+            self._rooms.end()
+            await self._core.close(spare)
+        finally:
+            self._home.leave()
 
     async def __aenter__(self) -> Self:
         try:
@@ -238,11 +281,12 @@ class RealtimeClient:
             RequestError: the server refused it, or it is larger than the server takes.
             NotConnected: the client is closed or was never connected.
         """
+        self._home.enter("send")
         message = Outgoing(
             type, payload, priority=priority, room=room, version=version, idempotent=idempotent
         )
         patience = self._options.timing.send if timeout is None else timeout
-        await self._sender.send(message, timeout=patience, confirm=confirm)
+        await self._core.sender.send(message, timeout=patience, confirm=confirm)
 
     async def request(
         self,
@@ -268,12 +312,13 @@ class RealtimeClient:
             Timeout: no reply within the time.
             UnknownOutcome, QueueFull, TypeError, NotConnected: as for `send`.
         """
+        self._home.enter("request")
         message = Outgoing(
             type, payload, id=self._session.requests.next_id(), priority=priority, room=room, version=version,
             idempotent=idempotent,
         )  # fmt: skip
         patience = self._options.timing.request if timeout is None else timeout
-        return await self._sender.request(message, timeout=patience)
+        return await self._core.sender.request(message, timeout=patience)
 
     async def join_room(
         self,
@@ -322,9 +367,24 @@ class RealtimeClient:
         """
         return self._subscriptions.add(pattern, callback)
 
-    def messages(self, pattern: str = "*", *, maxsize: int = 100) -> MessageStream:
-        """Return the messages that match from now on, for `async for`. Bounded: see `MessageStream`."""
-        return MessageStream(self._subscriptions, pattern, maxsize)
+    def messages(
+        self,
+        pattern: str = "*",
+        *,
+        maxsize: int = 100,
+        policy: Overflow = "drop_oldest",
+        patience: float | None = None,
+    ) -> MessageStream:
+        """Return the messages that match from now on, for `async for`. Bounded: see `MessageStream`.
+
+        Args:
+            pattern: as for `subscribe`.
+            maxsize: messages that wait for the reader before they take of the inbox's room.
+            policy: what becomes of them when it reads none and everybody waits for it: `drop_oldest`, `drop_new`, `end`
+                (the stream raises `Stalled` once what it kept is read), or `wait`: everybody goes on waiting.
+            patience: seconds before that; `timing.stream` if not given.
+        """
+        return MessageStream(self._subscriptions, pattern, maxsize=maxsize, policy=policy, patience=patience)
 
     def on(self, event: EventName, callback: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `callback(value)` at each event; return how to end that. `rtcore_client.events` lists them."""
@@ -339,39 +399,17 @@ class RealtimeClient:
 
     def get_connection_info(self) -> ConnectionInfo:
         """Return how things stand now."""
-        session, connector, welcome = self._session, self._connector, self._session.welcome
-        return ConnectionInfo(
-            state=connector.state,
-            connection_type=self._carrier.type,
-            is_connected=self.is_connected,
-            subscriptions=self._subscriptions.patterns,
-            rooms=self._rooms.names,
-            quality=self._detector.get_connection_quality(),
-            latency=self._detector.latency,
-            session_id=session.line.session,
-            client_id=self._options.client_id,
-            node=welcome.node if welcome is not None else None,
-            codec=welcome.codec if welcome is not None else self._options.codec,
-            compression=welcome.compress if welcome is not None else None,
-            resumed=welcome is not None and welcome.resumed,
-            counters={
-                "sent": session.outbox.sent,
-                "confirmed": session.outbox.confirmed,
-                "queued": len(session.outbox.queue),
-                "dropped": session.outbox.dropped,
-                "received": session.received,
-                "duplicates": session.duplicates,
-                "missed": session.missed,
-                "attaches": self._carrier.attaches,
-                "reconnects": connector.reconnects,
-            },
+        return info_of(
+            self._core, self._options, self._subscriptions.patterns, self._rooms.names, self._stalls.unread
         )
 
     def __repr__(self) -> str:
-        return f"<RealtimeClient {self._options.url} {self._connector.state} on {self._carrier.type or 'nothing'}>"
+        core = self._core
+        return (
+            f"<RealtimeClient {self._options.url} {core.connector.state} on {core.carrier.type or 'nothing'}>"
+        )
 
     # -- inside --------------------------------------------------------------------------------------------
 
     def _request_first(self, type: str, payload: Any) -> Callable[[], Awaitable[Any]]:
-        message = Outgoing(type, payload, id=self._session.requests.next_id())
-        return self._sender.request_first(message, timeout=self._options.timing.request)
+        return self._core.request_first(type, payload)

@@ -4,28 +4,32 @@
                                                      │ max_reconnect_attempts failed
                                                      ▼
                                                  suspended: a slow timer, or connect()
-    stopped: the server said not to come back. closed: the program did.
+    stopped: the server said not to come back. closed: the program did. paused: the program wants no link for now.
 
 Rule: what the server says goes before what we think: its close code decides between resume, afresh and stop, and its
-`retry_after` is never undercut.
+`retry_after` is never undercut, whoever is in a hurry.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rtcore.wire.codes import Next
-from rtcore_client.errors import NetworkError, NotConnected, RealtimeError, Refused, Suspended
+from rtcore_client.attempts import Attempts
+from rtcore_client.errors import NotConnected, RealtimeError, Refused, Suspended
+from rtcore_client.failures import AttachFailed, error_of
 from rtcore_client.tasks import end
 from rtcore_client.transports import LinkLost
 from rtcore_client.wish import Wish
 
 if TYPE_CHECKING:
+    from rtcore_client.advice import Advice
     from rtcore_client.attach import Attacher
     from rtcore_client.backoff import Backoff
     from rtcore_client.carrier import Carrier
@@ -61,6 +65,7 @@ class Connector:
         session: Session,
         *,
         attacher: Attacher,
+        advice: Advice,
         chain: Chain,
         backoff: Backoff,
         carrier: Carrier,
@@ -74,6 +79,8 @@ class Connector:
         self.reconnects = 0
         self._session = session
         self._attacher = attacher
+        self._attempts = Attempts(attacher)
+        self._advice = advice
         self._chain = chain
         self._backoff = backoff
         self._carrier = carrier
@@ -83,6 +90,7 @@ class Connector:
         self._tasks = tasks
         self._options = options
         self._task: asyncio.Task[None] | None = None
+        self._hurried = False
         self._waiters: list[asyncio.Future[None]] = []
         self._wishes: deque[Wish] = deque(maxlen=16)
         self._nudged = asyncio.Event()
@@ -101,17 +109,27 @@ class Connector:
         Raises:
             NetworkError: no transport reached the server; `Suspended` if the client goes on trying.
             Refused: the server does not want this client.
-            NotConnected: the client was closed meanwhile.
+            NotConnected: the client was closed or paused meanwhile.
         """
         if self.state == "connected":
             return
+        self._advice.allow(self.state, self._options.timing.open)
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         if self._task is None or self._task.done():
-            self.state, self._greeted = "connecting", False
+            if self.state == "paused":
+                self.state = "reconnecting"
+            else:
+                self.state, self._greeted = "connecting", False
             self._task = self._tasks.spawn(self._run(), name="connector")
         self._nudged.set()
         await waiter
+
+    def hurry(self) -> None:
+        """The network may be another one: try again now, and begin anew with what may hang."""
+        self._hurried = True
+        self._nudged.set()
+        self._attempts.hurry()
 
     async def switch(self, type_: ConnectionType) -> None:
         """Prefer this type from now on, and move the session to it while the old link goes on.
@@ -127,10 +145,17 @@ class Connector:
 
     async def close(self) -> None:
         """Attach no more. The link, if there is one, is left to the caller: there may be more to say."""
-        self.state = "closed"
+        await self._halt("closed")
+
+    async def pause(self) -> None:
+        """Attach no more until `connect`. The link is left to the caller."""
+        await self._halt("paused")
+
+    async def _halt(self, state: Literal["closed", "paused"]) -> None:
+        self.state = state
         await end(self._task)
-        self._give_up_wishes(LinkLost("NETWORK_ERROR", "the client was closed"))
-        self._refuse(NotConnected("the client was closed"))
+        self._give_up_wishes(LinkLost("NETWORK_ERROR", f"the client was {state}"))
+        self._refuse(NotConnected(f"the client was {state}"))
 
     # -- the loop ----------------------------------------------------------------------------------------
 
@@ -145,16 +170,20 @@ class Connector:
     async def _keep_attached(self) -> None:
         attempt = 0
         first: ConnectionType | None = None
+        await self._advice.wait()
         while True:
             before = self._moved()
             try:
-                await self._attach(self._chain.order(first))
+                await self._attempts.until_attached(self._chain.order(first))
                 lost = await self._stay()
                 first = (
                     self._detector.get_suggested_connection_type() if lost.code == "ping_timeout" else None
                 )
             except LinkLost as failed:
                 lost = failed
+            self._advice.note(
+                lost.retry_after if lost.retry_after is None else self._backoff.around(lost.retry_after)
+            )
             if self._ends(lost):
                 return
             # A link that brought nothing and soon broke is a failure too, or a server that welcomes and breaks
@@ -177,30 +206,6 @@ class Connector:
         line = self._session.line
         return line.received, line.window.confirmed, self._heartbeat.answered
 
-    async def _attach(self, order: Sequence[ConnectionType]) -> None:
-        """Try these types in turn, until the session is attached or the server itself refuses.
-
-        Raises:
-            LinkLost: the refusal, or the last failure with the longest advice.
-        """
-        failure = LinkLost("NETWORK_ERROR", "no transport to try")
-        advice: list[float] = []
-        for type_ in order:
-            try:
-                await self._attacher.attach(type_)
-            except LinkLost as lost:
-                _log.debug("attach by %s: %s", type_, lost)
-                failure = lost
-                if lost.refusal is not None and lost.code != "unsupported_codec":
-                    break
-                if lost.retry_after is not None:
-                    advice.append(lost.retry_after)
-            else:
-                return
-        if advice:
-            failure.retry_after = max(advice)
-        raise failure
-
     async def _stay(self) -> LinkLost:
         """Wait until the link is lost. Meanwhile do what is wished, and climb where one can."""
         pause = self._options.timing.climb
@@ -218,7 +223,7 @@ class Connector:
                 continue
             failure: LinkLost | None = LinkLost("NETWORK_ERROR", "the client was closed meanwhile")
             try:
-                failure = await self._race(self._attach(wish.order), lost)
+                failure = await self._race(self._attempts.once(wish.order), lost)
             finally:
                 wish.settle(failure)
             timing = self._options.timing
@@ -264,18 +269,22 @@ class Connector:
     async def _pause(self, seconds: float) -> bool:
         """Wait before the next attempt. True if somebody asked for it now."""
         self._nudged.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._nudged.wait()
-        except TimeoutError:
-            return False
-        return True
+        if not self._hurried:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._nudged.wait()
+        asked = self._nudged.is_set() or self._hurried
+        self._hurried = False
+        await self._advice.wait()
+        return asked
 
     # -- links come and go -------------------------------------------------------------------------------
 
     def _adopt(self, link: Link, old: Link | None) -> None:
         """The session has moved to a link."""
         self._carrier.adopt(link, old)
+        self._hurried = False
+        self._advice.fulfil()
         self._chain.worked(link.type)
         was, self.state = self.state, "connected"
         if was != "connected":
@@ -324,12 +333,12 @@ class Connector:
         refusal = lost.refusal
         if isinstance(refusal, Refused):
             if refusal.next is Next.AFRESH:
-                self._session.forget()
+                self._session.forget(refusal.code)
             elif refusal.next is Next.STOP and not self._is_ours(refusal):
-                self._stop(refusal)
+                self._stop(error_of(lost))
                 return True
         if not self._options.auto_reconnect:
-            self._stop(refusal or NetworkError(lost.reason or lost.code, retry_after=lost.retry_after))
+            self._stop(error_of(lost))
             return True
         return False
 
@@ -341,8 +350,8 @@ class Connector:
         return line.is_mine(number) if isinstance(number, int) else line.attach > line.attached
 
     def _stop(self, error: RealtimeError) -> None:
-        self.state = "stopped"
-        self._session.forget()
+        self.state, self._advice.error = "stopped", error
+        self._session.forget(error.code)
         self._refuse(error)
         untold = self._session.outbox.fail(error)
         for told in (error, *untold):
@@ -351,7 +360,9 @@ class Connector:
 
     def _suspend(self, lost: LinkLost) -> None:
         pause = self._options.timing.suspended_delay
-        error = Suspended(f"{lost}; the next attempt is in {pause:g} s or so", retry_after=lost.retry_after)
+        why = lost.reason if isinstance(lost, AttachFailed) else str(lost)
+        error = error_of(lost, Suspended, f"{why}; the next attempt is in {pause:g} s or so")
+        self._advice.error = error
         if self.state != "suspended":
             self.state = "suspended"
             self._events.emit("error", error)

@@ -9,15 +9,20 @@
     ├── Timeout            no answer, or no room to send, within the time given
     ├── QueueFull          as many messages wait as may
     ├── NotConnected       the client is closed, or was never connected
+    ├── WrongLoop          called in another event loop or thread than the client lives in
+    ├── Stalled            a stream or an async callback takes no messages, and makes everybody wait
     └── CallbackError      a callback raised; the cause is the exception
 
-Each has a stable `code`, a name in `rtcore.wire.codes` but for `NETWORK_ERROR`, `suspended` and `callback_failed`.
+Each has a stable `code`, a name in `rtcore.wire.codes` but for `NETWORK_ERROR`, `suspended`, `wrong_loop`, `stalled`
+and `callback_failed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from rtcore.wire.codes import CODES, Next, after_close
 
@@ -34,9 +39,11 @@ class RealtimeError(Exception):
         retry: whether the same again may succeed.
         retry_after: seconds after which another try makes sense, where somebody said so.
         details: further facts from the server.
+        failures: of `connect`: what became of each transport that was tried, in that order; each has its `__cause__`.
     """
 
     code = "internal"
+    failures: Mapping[str, RealtimeError] = MappingProxyType({})
 
     def __init__(
         self,
@@ -55,6 +62,18 @@ class RealtimeError(Exception):
         self.retry_after = retry_after
         self.details = dict(details or {})
         super().__init__(f"{self.code}: {self.reason}")
+
+    def later(self, seconds: float) -> Self:
+        """Return the same error for another caller, who may try again after so many seconds."""
+        other = copy(self)
+        other.retry_after = seconds
+        other.__cause__ = self.__cause__
+        return other
+
+    def __copy__(self) -> Self:
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        return other
 
 
 class NetworkError(RealtimeError):
@@ -145,6 +164,44 @@ class NotConnected(RealtimeError):
         """Say what will never be sent, and why."""
         error = cls(f"{len(messages)} messages were never sent ({_types(messages)}): {why}")
         error.messages = tuple(messages)
+        return error
+
+
+class WrongLoop(RealtimeError, RuntimeError):
+    """Called in another event loop or thread than the one that the client lives in; nothing was done."""
+
+    code = "wrong_loop"
+
+    @classmethod
+    def of(cls, what: str, thread: str) -> WrongLoop:
+        """Say what was called where, and what to do instead."""
+        return cls(
+            f"{what}: called in thread {thread!r} in another event loop than the client's, which is the one that"
+            " `connect` was called in; use asyncio.run_coroutine_threadsafe(…, loop) with that loop",
+            retry=False,
+        )
+
+
+class Stalled(RealtimeError):
+    """A stream or an async callback takes no messages, and everybody waits for it.
+
+    Attributes:
+        consumer: its name.
+    """
+
+    code = "stalled"
+    consumer = ""
+
+    @classmethod
+    def of(cls, consumer: str, policy: str) -> Stalled:
+        """Say who it is and what happens now."""
+        now = {
+            "wait": "its policy lets everybody wait for it",
+            "end": "it has ended, as its policy says",
+            "drop_new": "until it is read again, new messages for it are dropped",
+        }.get(policy, "until it is read again, its oldest messages are dropped")
+        error = cls(f"{consumer} takes no messages: {now}", retry=False)
+        error.consumer = consumer
         return error
 
 

@@ -59,21 +59,27 @@ class Timing:
         open: from the start of an attach to its `welcome`; a transport that takes longer is given up for the next.
         send: for room to send, and for a confirmation.
         request: for a reply.
+        token: for the callable that gives the token.
         max_reconnect_delay: the longest pause between attempts.
         suspended_delay: the pause between attempts once the client is suspended.
         climb: after so long on a lesser transport the client tries a better one; the pause doubles with each failure.
         max_climb: the longest pause between those.
-        close: for what is queued to be sent when the client is closed.
+        close: for what is queued to be sent when the client is closed or paused.
+        stream: without a message taken from a stream while everybody waits for it: then it is stalled.
+        callback: the same for an async callback, which may be at one message for so long.
     """
 
     open: float = attrs.field(default=5.0, validator=_positive)
     send: float = attrs.field(default=10.0, validator=_positive)
     request: float = attrs.field(default=30.0, validator=_positive)
+    token: float = attrs.field(default=10.0, validator=_positive)
     max_reconnect_delay: float = attrs.field(default=30.0, validator=_not_negative)
     suspended_delay: float = attrs.field(default=60.0, validator=_positive)
     climb: float = attrs.field(default=10.0, validator=_positive)
     max_climb: float = attrs.field(default=300.0, validator=_positive)
     close: float = attrs.field(default=2.0, validator=_not_negative)
+    stream: float = attrs.field(default=2.0, validator=_not_negative)
+    callback: float = attrs.field(default=30.0, validator=_not_negative)
 
 
 @attrs.frozen(kw_only=True)
@@ -84,9 +90,10 @@ class Limits:
         queue: messages that wait to be sent, while offline or behind a full window.
         window: messages sent and not confirmed; a sender waits when it is full.
         window_bytes: the same in bytes.
-        inbox: messages received and not yet given to callbacks; the connection is not read while it is full.
+        inbox: messages received that wait for callbacks, or beyond its bound for a stream or an async callback; the
+            connection is not read while it is full.
         inbox_bytes: the same in bytes.
-        subscriber: messages that wait for one async callback.
+        subscriber: messages that wait for one async callback before they take of the inbox's room.
         frame: bytes of one frame from the server, compressed or not.
     """
 

@@ -79,7 +79,7 @@ class Rooms:
         self._ask_first = ask_first
         self._events = events
         self._spawn = spawn
-        self.miss: Callable[[Gap], None] = lambda gap: events.emit("gap", gap)
+        self.miss: Callable[[Gap], object] = lambda gap: events.emit("gap", gap)
         self._rooms: dict[str, _Room] = {}
         self._sessions = 0
         # What the session has lost, rooms that may have it, and why it was lost.

@@ -19,7 +19,7 @@ from rtcore.wire.errors import WireError
 from rtcore.wire.format import Format, unpack
 from rtcore_client.acks import Acks
 from rtcore_client.errors import RealtimeError, RequestError
-from rtcore_client.events import Gap
+from rtcore_client.events import Gap, NewSession
 from rtcore_client.inbox import Inbox
 from rtcore_client.outbox import PLAIN, Outbox
 from rtcore_client.outgoing import Outgoing
@@ -53,6 +53,7 @@ class Session:
         lost: set when the link ends; made anew with each link.
         heard: when the last frame came by the way down, in seconds of the loop's clock.
         received, duplicates, missed: messages, ever.
+        previous: the session that the last welcome gave; `None` before the first.
         on_message: called with each message that is not a reply, before anybody else sees it; says whether the
             application is to see it.
         on_anew: called when the server knows nothing of an earlier session's rooms any more, or lets them rest since
@@ -63,7 +64,7 @@ class Session:
         on_move: called with the seconds within which the server wants the client to attach elsewhere.
     """
 
-    def __init__(self, options: Options, events: Events) -> None:
+    def __init__(self, options: Options, events: Events, *, previous: str | None = None) -> None:
         limits = options.limits
         self.line = ClientLine(limits.window, limits.window_bytes)
         self.requests = Requests()
@@ -76,6 +77,7 @@ class Session:
         self.received = 0
         self.duplicates = 0
         self.missed = 0
+        self.previous = previous
         self.on_message: Callable[[Message], bool] = lambda _message: True
         self.on_anew: Callable[[], None] = lambda: None
         self.on_lost: Callable[[int, str], None] = lambda n, reason: self.miss(Gap(reason, n))
@@ -84,6 +86,7 @@ class Session:
         self.on_move: Callable[[float], None] = lambda _within: None
         self._options = options
         self._events = events
+        self._ended = "closed" if previous is not None else ""
         self._acks = Acks(self)
         self._codec: Codec | None = None
         self._compressor: Compressor | None = None
@@ -115,6 +118,7 @@ class Session:
         self.outbox.resend(link, taken.resend)
         anew = taken.fresh or welcome.reason in {"reset", "unknown"}
         if anew:
+            self._tell_of_session(welcome)
             self.outbox.begin_anew(taken.unknown)
         if anew or not welcome.rooms:
             self.on_anew()
@@ -136,9 +140,10 @@ class Session:
             self.lost.set_result(lost)
         return True
 
-    def forget(self) -> None:
-        """The session is gone: the next hello asks for a new one."""
+    def forget(self, why: str) -> None:
+        """The session is gone, by this code: the next hello asks for a new one."""
         self.line.session = self.line.secret = None
+        self._ended = why
 
     # -- out ---------------------------------------------------------------------------------------------
 
@@ -257,6 +262,13 @@ class Session:
             self._events.emit("error", RequestError.parse(fields))
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _tell_of_session(self, welcome: Welcome) -> None:
+        """The counts begin anew. Unless it is the client's first session, its program hears why."""
+        previous, self.previous = self.previous, welcome.session
+        why, self._ended = welcome.reason or self._ended or "unknown", ""
+        if previous is not None:
+            self._events.emit("session", NewSession(welcome.session, previous, why))
 
     def miss(self, gap: Gap) -> None:
         """Messages will never come: count them, and tell the application."""

@@ -31,22 +31,30 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
-    async def cancel(self) -> None:
-        """Cancel all and wait for their ends. The task that calls this is spared; one that will not end is left."""
+    async def cancel(self, spare: asyncio.Task[Any] | None = None) -> None:
+        """Cancel all and wait for their ends. Not this one, and not `spare`; what will not end is left."""
+        spared = (asyncio.current_task(), spare)
         for _ in range(PATIENCE):
-            mine = self._others()
+            mine = self._others(spared)
             if not mine:
                 break
             for task in mine:
                 task.cancel()
             await asyncio.wait(mine, timeout=1.0)
-        if left := self._others():
+        if left := self._others(spared):
             _log.error("these tasks do not end: %s", ", ".join(task.get_name() for task in left))
         await asyncio.sleep(0)  # the callbacks of those that ended take them out of the set
 
-    def _others(self) -> list[asyncio.Task[Any]]:
-        current = asyncio.current_task()
-        return [task for task in self._tasks if task is not current and not task.done()]
+    def owns(self, task: asyncio.Task[Any] | None) -> bool:
+        """Say whether this is one of these tasks, and not over."""
+        return task in self._tasks
+
+    def forget(self) -> None:
+        """The loop that they ran in is closed."""
+        self._tasks.clear()
+
+    def _others(self, spared: tuple[asyncio.Task[Any] | None, ...]) -> list[asyncio.Task[Any]]:
+        return [task for task in self._tasks if task not in spared and not task.done()]
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

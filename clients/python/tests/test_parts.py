@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,12 +13,9 @@ from rtcore_client import (
     RequestError,
 )
 from rtcore_client.backoff import Backoff
-from rtcore_client.buffer import Buffer, Ended
 from rtcore_client.chain import PENALTY, SHORT, STRIKES, Chain
 from rtcore_client.transports import LinkLost
 from rtcore_client.transports.sse import EventStream
-
-from rtcore.wire.message import Message
 
 URL = "http://localhost:8080/rt"
 PREFERENCE = ("websocket", "sse", "polling")
@@ -152,30 +147,6 @@ def test_an_event_that_is_too_large_ends_the_link():
     stream = EventStream(100)
     with pytest.raises(LinkLost):
         stream.feed(b"data: " + b"x" * 200)
-
-
-# -- a buffer ---------------------------------------------------------------------------------------------------------
-
-
-async def test_a_full_buffer_lets_its_producer_wait_and_loses_nothing_when_either_side_is_cancelled():
-    buffer = Buffer(1)
-    assert buffer.put(Message("1")) is None
-    waiting = asyncio.ensure_future(buffer.put(Message("2")))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    assert (await buffer.get()).type == "1"
-    await waiting
-    assert (await buffer.get()).type == "2"
-    getting = asyncio.ensure_future(buffer.get())
-    await asyncio.sleep(0)
-    buffer.put(Message("3"))
-    getting.cancel()
-    await asyncio.wait((getting,))
-    assert getting.cancelled()
-    assert (await buffer.get()).type == "3"
-    buffer.end()
-    with pytest.raises(Ended):
-        await buffer.get()
 
 
 # -- options, builder, presets -----------------------------------------------------------------------------------

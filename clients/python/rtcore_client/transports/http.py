@@ -86,14 +86,14 @@ async def refusal(response: aiohttp.ClientResponse, codec: Codec) -> LinkLost:
         after = response.headers.get("Retry-After", "")
         return LinkLost(
             "NETWORK_ERROR",
-            f"answered with {response.status}{_hint(body)}",
+            f"answered with {response.status}{hint(body)}",
             retry_after=advice(float(after)) if after.isdecimal() else None,
             passing=response.status >= 500 or response.status in {408, 425, 429},
         )
     return LinkLost.by_server(fields)
 
 
-def _hint(body: bytes) -> str:
+def hint(body: bytes) -> str:
     """Return what the server says to whoever asks at a path where nothing is."""
     try:
         document = json.loads(body)

@@ -17,6 +17,8 @@ from rtcore.wire.codes import CODES
 from rtcore.wire.format import COMPRESSED
 from rtcore_client.tasks import end
 from rtcore_client.transports.base import LinkLost, advice
+from rtcore_client.transports.http import hint, said
+from rtcore_client.transports.upgrade import Refusal, upgrading
 
 if TYPE_CHECKING:
     from rtcore_client.options import ConnectionType
@@ -55,27 +57,22 @@ class WebSocketLink:
     async def open(self, hello: Callable[[], bytes]) -> None:
         context = self._context
         asked = None if self.codec.name == context.text.name else self.codec.name
+        refusal = Refusal()
         try:
-            self._socket = await context.http.ws_connect(
-                context.endpoint.of("ws", codec=asked),
-                headers=context.headers,
-                max_msg_size=context.max_frame,
-                decode_text=False,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSING),
-                ssl=context.ssl or True,
-            )
+            with upgrading(refusal):
+                self._socket = await context.http.ws_connect(
+                    context.endpoint.of("ws", codec=asked),
+                    headers=context.headers,
+                    max_msg_size=context.max_frame,
+                    decode_text=False,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSING),
+                    ssl=context.ssl or True,
+                )
             self._writer = asyncio.create_task(
                 self._write(self._socket), name="rtcore-client:websocket-writer"
             )
         except aiohttp.WSServerHandshakeError as error:
-            if error.status == 401:
-                raise LinkLost.by_server({"code": "unauthenticated"}) from error
-            # The body of the refusal is not to be had here; the next transport will hear the reason in full.
-            raise LinkLost(
-                "unsupported_codec" if error.status == 415 else "NETWORK_ERROR",
-                f"the upgrade was answered with {error.status}",
-                retry_after=_seconds(error.headers.get("Retry-After") if error.headers else None),
-            ) from error
+            raise self._refused(error, refusal.body) from error
         except (aiohttp.ClientError, OSError) as error:
             raise LinkLost("NETWORK_ERROR", f"{type(error).__name__}: {error}") from error
         self.control(hello())
@@ -128,6 +125,20 @@ class WebSocketLink:
             with contextlib.suppress(Exception):
                 await self._socket.close()
         await end(self._writer)
+
+    def _refused(self, error: aiohttp.WSServerHandshakeError, body: bytes) -> LinkLost:
+        """Say what the answer to an upgrade means, if it was no 101."""
+        status = error.status
+        text = f"the upgrade was answered with {status}{hint(body)}"
+        fields = said(body, self._context.text)
+        if fields is not None:
+            return LinkLost.by_server(fields)
+        if status == 401:  # whoever it was that said so: without other credentials it will be the same again
+            return LinkLost.by_server({"code": "unauthenticated", "reason": text})
+        after = error.headers.get("Retry-After") if error.headers else None
+        return LinkLost(
+            "unsupported_codec" if status == 415 else "NETWORK_ERROR", text, retry_after=_seconds(after)
+        )
 
     def _wake(self) -> None:
         self._work.set()
