@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from rtcore.errors import Rejected
 from rtcore.wire.codes import CODES, closes
 from rtcore.wire.control import VERSION, Control, Undecodable
-from rtcore.wire.errors import AttachRefusedError, BadControlError, TooBigError, WireError
+from rtcore.wire.errors import AttachRefusedError, BadControlError, BadPartError, TooBigError, WireError
 from rtcore.wire.format import COMPRESSED, Format, unpack
-from rtcore.wire.hello import Hello, field
+from rtcore.wire.hello import Hello, Place, field
 from rtcore.wire.message import Message
+from rtcore.wire.parts import Part, parse_part
 
 if TYPE_CHECKING:
     from rtcore.manager import RealtimeManager
@@ -144,14 +145,14 @@ class Connection:
 
     # -- request-based transports: POST upstream and polls ------------------------------------------------
 
-    def receive_from(self, start: int, items: Sequence[Item], *, size: int = 0) -> int:
+    def receive_from(self, start: int, items: Sequence[Item], *, size: int = 0) -> dict[str, Any]:
         """Take the items of a POST whose first message is the client's message number `start` (from 0).
 
         What is known already is skipped and counted as a duplicate: a POST whose answer was lost comes twice.
         `size` is the bytes of its body, for the metrics.
 
         Returns:
-            How many messages the server has received in all, for the answer's `ack`.
+            What the answer's `ack` says: how many messages the server has received in all.
 
         Raises:
             Rejected: `gap`, with `details.expected`; nothing was taken. `superseded`, if the session has left.
@@ -163,32 +164,63 @@ class Connection:
         self.manager.counters.bytes_received += size
         if not session.confirmed:
             session.confirm_attach()
-        messages = sum(1 for item in items if not isinstance(item, Control))
-        skip = session.skip(start, messages)
-        if skip < 0:
+        sifted = session.sift(start, self._with_parts(items))
+        if sifted is None:
+            details: dict[str, Any] = {"expected": session.received}
+            if session.place is not None:
+                details["part"] = session.place.fields()
             raise Rejected(
                 "gap",
-                f"from {start}, but only {session.received} messages have arrived: send again from there",
-                details={"expected": session.received},
+                f"from {start}, but {session.received} messages have arrived: send again from there",
+                details=details,
             )
-        if skip:
-            self.manager.counters.drop("duplicate", skip)
-        for item in items:
+        news, known = sifted
+        if known:
+            self.manager.counters.drop("duplicate", known)
+        for item in news:
             if not session.hears(self):
                 self.manager.counters.drop("fenced")
             elif isinstance(item, Control):
                 self._control(session, item)
-            elif skip:
-                skip -= 1
+            elif isinstance(item, Part):
+                self._take_part(session, item)
             elif isinstance(item, Message):
                 session.receive(item, 0)
             else:
                 session.receive_undecodable(item)
         session.acked(session.received)
-        return session.received
+        return session.ack()
 
-    def rewind(self, received: int) -> None:
+    def _with_parts(self, items: Sequence[Item]) -> Sequence[Item | Part]:
+        """Return the items of a POST, those that are parts as what they are.
+
+        Raises:
+            Rejected: `bad_part`, or `message_too_big`.
+        """
+        if not any(item.__class__ is Control and item.name == "part" for item in items):
+            return items
+        read: list[Item | Part] = []
+        try:
+            for item in items:
+                if isinstance(item, Control) and item.name == "part":
+                    part = parse_part(item.fields, binary=self.codec.binary)
+                    if part.size > self._max_size:
+                        raise TooBigError(
+                            f"a message of {part.size} bytes; max_message_size is {self._max_size}"
+                        )
+                    read.append(part)
+                else:
+                    read.append(item)
+        except WireError as error:
+            raise Rejected(error.code, str(error)) from None
+        return read
+
+    def rewind(self, received: int, place: Place | None = None) -> None:
         """A poll says that the client has received so many messages: confirm them, write the others again.
+
+        Args:
+            received: how many.
+            place: what it holds of a message that came in parts.
 
         Raises:
             Rejected: `superseded`, if the session has left this connection; `bad_control`, if it cannot be;
@@ -204,7 +236,7 @@ class Connection:
             again = session.rewind(received)
         except AttachRefusedError as error:
             raise Rejected(error.code, str(error)) from error
-        session.write_again(again)
+        session.replay(received, again, place)
         if not self.paused:
             session.catch_up(self)
 
@@ -223,9 +255,9 @@ class Connection:
             if not self.unread and not self.ended:
                 self.link.resume_reading()
 
-    def give_up(self, code: str) -> None:
+    def give_up(self, code: str, reason: str = "") -> None:
         """Close, and do not wait for the transport to say that it is gone; the session waits for another one."""
-        self.close(code)
+        self.close(code, reason)
         self.lost(code)
 
     def control(self, name: str, fields: dict[str, Any]) -> None:
@@ -352,17 +384,49 @@ class Connection:
                 self._answer("pong", {"t": fields.get("t")} if "t" in fields else {})
             elif name == "ack":
                 n = field("ack", fields, "n", int)
-                if not session.confirm(n):
+                if not session.confirm(n, Place.found("ack", fields)):
                     raise BadControlError(f"ack: `n`: {n}, but only {session.window.sent} messages were sent")
+            elif name == "part":
+                self._take_part(session, parse_part(fields, binary=self.codec.binary))
             elif name == "cancel":
                 session.cancel(field("cancel", fields, "id", str))
             elif name == "bye":
                 self.manager.close_session(session, "bye")
             elif name != "pong":
                 raise BadControlError(f"`{name}` is not a control item that a client sends here")
+        except BadPartError as error:
+            # What is held here and what the client sends do not fit: the next welcome says where it is to go on.
+            self.manager.counters.error("bad_part")
+            self.give_up("bad_part", str(error))
         except WireError as error:
             self.manager.counters.error("bad_control")
             self._answer("error", {"code": "bad_control", "reason": str(error)})
+
+    def _take_part(self, session: Session, part: Part) -> None:
+        """Take a part of a message. With the last one that is counted, as one message whatever was in it.
+
+        Raises:
+            BadPartError: it does not continue what is held.
+        """
+        try:
+            item = session.take_part(part, limit=self._max_size)
+        except TooBigError as error:
+            self._broken(error)
+            return
+        if item is None:
+            session.part_came(len(part.data))
+            return
+        try:
+            items: Sequence[object] = self.codec.decode(item)
+        except WireError as error:
+            items = (Undecodable(str(error)),)
+        if len(items) == 1 and isinstance(items[0], Message):
+            session.receive(items[0], len(part.data))
+        else:
+            one = items[0] if len(items) == 1 else None
+            session.receive_undecodable(
+                one if isinstance(one, Undecodable) else Undecodable("the parts do not make one message")
+            )
 
     def _answer(self, name: str, fields: dict[str, Any]) -> None:
         """Answer a control item. Such answers wait in no lane: a client that does not read them is not read either."""

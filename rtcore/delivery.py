@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtcore.backlog import caught_up, furthest
 from rtcore.connection import Unread
+from rtcore.wire.parts import PART, Large
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -53,7 +54,7 @@ class Flusher:
     """
 
     __slots__ = (
-        "_batch_interval", "_bulk", "_data", "_due", "_flushed", "_form", "_held", "_last", "_loop", "_paused",
+        "_batch_interval", "_bulk", "_data", "_due", "_flushed", "_form", "_held", "_last", "_loop", "_most", "_paused",
         "_releasing", "direct", "scheduled",
     )  # fmt: skip
 
@@ -72,6 +73,9 @@ class Flusher:
         self._last: list[Message] = []
         self._form: Format | None = None
         self._data = b""
+        self._most = (
+            CHUNK  # bytes of it that may be written at once: none, if there is one that goes in parts
+        )
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bind to the loop that writes happen in. What another one has left undone is forgotten."""
@@ -155,14 +159,18 @@ class Flusher:
                 if len(pending) == 1 and not form.batch:
                     # What is alone is remembered by itself; to compare it with the last one would cost more.
                     data = pending[0].form(form)
+                    most = 0 if data.__class__ is Large else CHUNK
                 elif form is self._form and pending == self._last:
-                    data = self._data
+                    data, most = self._data, self._most
                 else:
-                    data = form.finish([message.form(form) for message in pending])
-                    self._last, self._form, self._data = pending, form, data
+                    forms = [message.form(form) for message in pending]
+                    data = form.finish(forms)
+                    most = 0 if len(data) > PART and _has_large(forms) else CHUNK
+                    self._last, self._form, self._data, self._most = pending, form, data, most
             except Exception:  # noqa: BLE001 - a payload that one codec cannot express must not stop the others
                 pending, data = session.salvage(pending)
-            if len(data) <= CHUNK and len(pending) <= form.piece:
+                most = PART
+            if len(data) <= most and len(pending) <= form.piece:
                 if data:
                     session.put(pending, data)
             else:
@@ -319,3 +327,8 @@ class Audience:
                 if type(session.outbox) is list and len(session.outbox) >= BURST:
                     self._flusher.write(session)
         return count
+
+
+def _has_large(forms: list[bytes]) -> bool:
+    """Say whether one of these goes in parts."""
+    return any(form.__class__ is Large for form in forms)

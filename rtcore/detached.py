@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 
 
 class _Waiting(NamedTuple):
-    """What is to be undone when a session waits no longer: whom it counted for, and the messages that it held."""
+    """What is to be undone when a session waits no longer: whom it counted for, and what it held.
+
+    Attributes:
+        subject: whom.
+        held: messages.
+        half: bytes of a message that is not all here.
+    """
 
     subject: str | None
     held: tuple[Message, ...]
+    half: int
 
 
 class Detached:
@@ -30,7 +37,7 @@ class Detached:
         evict: ends a session, which discards it here; called with the option whose bound was reached.
 
     Attributes:
-        size: bytes of the messages in all their windows together.
+        size: bytes of the messages in all their windows together, and of those that are half out or half here.
     """
 
     def __init__(self, options: Options, evict: Callable[[Session, str], None]) -> None:
@@ -52,7 +59,9 @@ class Detached:
         """A session has lost its connection. Others may have to go for it; or it goes itself."""
         identity = session.identity
         subject = None if identity.anonymous else identity.subject
-        self._waiting[session] = _Waiting(subject, self._hold(session))
+        half = session.assembly.at if session.assembly is not None else 0
+        self._waiting[session] = _Waiting(subject, self._hold(session), half)
+        self.size += half
         options = self._options
         if subject is not None:
             mine = self._by_subject.setdefault(subject, {})
@@ -69,6 +78,7 @@ class Detached:
         waiting = self._waiting.pop(session, None)
         if waiting is None:
             return
+        self.size -= waiting.half
         for message in waiting.held:
             share = self._held[message]
             share[0] -= 1
@@ -82,8 +92,10 @@ class Detached:
                 del self._by_subject[waiting.subject]
 
     def _hold(self, session: Session) -> tuple[Message, ...]:
-        """Weigh what the window holds, which does not change until the session is discarded here."""
+        """Weigh what the session holds, which does not change until the session is discarded here."""
         held = tuple(session.window.held)
+        if session.ahead is not None:
+            held = (*held, *session.ahead.uncounted)
         shares = self._held
         for message in held:
             share = shares.get(message)

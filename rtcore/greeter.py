@@ -22,6 +22,7 @@ from rtcore.spi.auth import Identity
 from rtcore.spi.limiter import StatedLimiter
 from rtcore.wire.errors import AttachRefusedError
 from rtcore.wire.hello import Welcome
+from rtcore.wire.parts import PART
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -291,9 +292,12 @@ class Greeter:
         by_frame = getattr(framing, "compression", "frame") == "frame"
         compressor = connection.compressor if by_frame else None
         batch = manager.options.batch_size if hello.batch and manager.options.enable_batching else 0
-        connection.form = manager.format(connection.codec, compressor, framing, batch=batch)
+        connection.form = manager.format(
+            connection.codec, compressor, framing, batch=batch, parts=hello.parts > 0
+        )
         session.form = connection.form
         session.covers = hello.covers
+        session.largest = hello.parts
         session.transport_name = connection.handshake.transport
         session.replays = max(0, hello.sent - session.received)
         session.acked(session.received)
@@ -327,6 +331,7 @@ class Greeter:
             "max_message_size": options.max_message_size,
             "window": options.message_buffer_size,
             "window_bytes": options.message_buffer_bytes,
+            "part": PART,
         }
         limits |= self._pace
         welcome = Welcome(
@@ -339,6 +344,7 @@ class Greeter:
             begins=attached.begins,
             rooms=not new,
             received=attached.received,
+            part=session.place,
             codec=connection.codec.name,
             compress=connection.compressor.name if connection.compressor is not None else None,
             batch=hello.batch,
@@ -351,7 +357,8 @@ class Greeter:
             reconnect=self._advice,
         )
         connection.control("welcome", welcome.fields())
-        session.write_again(attached.replay)
+        goes_on = attached.reason in {None, "overflow"}
+        session.replay(hello.received or 0, attached.replay, hello.part if goes_on else None)
         if connection.paused:
             session.fall_behind(connection)
         else:

@@ -81,7 +81,9 @@ class RealtimeManager:
         self._detached = Detached(app.options, self._evict)
         self._tombstones = Tombstones()
         # A format lives as long as somebody uses it: a transport may have a framing per connection.
-        self._formats: WeakValueDictionary[tuple[str, str | None, int, int], Format] = WeakValueDictionary()
+        self._formats: WeakValueDictionary[tuple[str, str | None, int, int, bool], Format] = (
+            WeakValueDictionary()
+        )
 
     # -- what a program says ---------------------------------------------------------------------------
 
@@ -309,6 +311,7 @@ class RealtimeManager:
         connection = session.connection
         if connection is not None:
             self.flusher.finish(session)
+            session.finish()
             connection.close(code, reason, retry_after=retry_after)
             if session.closed is not None:
                 return  # its transport has said at once that it is gone, and then the session had no time left
@@ -328,10 +331,16 @@ class RealtimeManager:
             self.close_session(session, "session_expired")
 
     def format(
-        self, codec: Codec, compressor: Compressor | None, framing: Framing, *, batch: int = 0
+        self,
+        codec: Codec,
+        compressor: Compressor | None,
+        framing: Framing,
+        *,
+        batch: int = 0,
+        parts: bool = False,
     ) -> Format:
         """Return the one `Format` for a combination; audiences share encoded bytes by its identity."""
-        key = (codec.name, compressor.name if compressor is not None else None, id(framing), batch)
+        key = (codec.name, compressor.name if compressor is not None else None, id(framing), batch, parts)
         form = self._formats.get(key)
         if form is None:
             options = self.options
@@ -343,6 +352,7 @@ class RealtimeManager:
                 threshold=options.compression_threshold,
                 batch=batch,
                 piece=max(1, options.message_buffer_size // 4) if whole else 2**31,
+                parts=parts,
             )
         return form
 

@@ -2,7 +2,8 @@
 
     outbox is a list    the session keeps up: what is posted leaves when the loop turns
     outbox is Lanes     it does not (or is detached): what is posted waits by priority, within bounds
-    pull                what is taken when there is room: a replay, a room's history (`rtcore.pull`)
+    ahead               goes before both: a replay, and the message that is half out (`rtcore.ahead`)
+    pull                what is taken when there is room: a room's history (`rtcore.pull`)
 
 Rule: whoever puts a message here does not ask which of the two it is; both have `append`, and lanes are never empty.
 What is written is counted into the window first, so that it can be replayed whatever becomes of the connection.
@@ -12,13 +13,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from rtcore.errors import Rejected
+from rtcore.ahead import Ahead
 from rtcore.pull import PIECE, Pull, has_room
 from rtcore.wire.lanes import Lanes, Withdrawn
 from rtcore.wire.message import Message
+from rtcore.wire.parts import PART, Large
 from rtcore.wire.server_line import ServerLine
 
 if TYPE_CHECKING:
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
     from rtcore.manager import RealtimeManager
     from rtcore.spi.feed import Feed
     from rtcore.wire.format import Format
+    from rtcore.wire.hello import Place
 
 #: Reasons of a drop that a healer may undo.
-HEALED: Final = frozenset({"buffer_full", "dropped_new", "unencodable"})
+HEALED: Final = frozenset({"buffer_full", "dropped_new", "unencodable", "message_too_big"})
 
 
 class Outgoing(ServerLine):
@@ -39,6 +43,8 @@ class Outgoing(ServerLine):
         form: how messages are written to the present (or last) connection.
         outbox: what is pending; see the module.
         ack_rides: an ack is due; it goes in front of what is written next, in this turn of the loop.
+        ahead: what goes before the outbox, which is no list while there is any. `None` if there never was.
+        largest: bytes of the largest message that the client takes in parts; 0: it takes none.
         closed: the code that ended the session; `None` while it lives.
         covers: the client keeps cursors: it is told what a message stands for, and which offsets are not for it.
         counters: the node's.
@@ -51,11 +57,13 @@ class Outgoing(ServerLine):
         "_pull",
         "_waiters",
         "ack_rides",
+        "ahead",
         "closed",
         "counters",
         "covers",
         "form",
         "id",
+        "largest",
         "manager",
         "outbox",
     )
@@ -71,6 +79,8 @@ class Outgoing(ServerLine):
         self.id = id
         self.form: Format = None  # type: ignore[assignment]  # given by the attach that makes the session
         self.outbox: list[Message] | Lanes = []
+        self.ahead: Ahead | None = None
+        self.largest = 0
         self.closed: str | None = None
         self.covers = False
         self.ack_rides = False
@@ -87,7 +97,18 @@ class Outgoing(ServerLine):
         connection = self.connection
         confirms = connection is None or not connection.one_way
         pulled = self._pull.waiting if self._pull is not None else 0
-        return len(self.outbox) + (len(self.window.held) if confirms else 0) + pulled
+        half = len(self.ahead.uncounted) if self.ahead is not None else 0
+        return len(self.outbox) + half + (len(self.window.held) if confirms else 0) + pulled
+
+    @property
+    def unsent(self) -> Iterator[Message]:
+        """What was posted, or taken from a feed, and is not all written yet."""
+        return chain(self.ahead.uncounted if self.ahead is not None else (), self.outbox)
+
+    @property
+    def stride(self) -> int:
+        """Bytes that are written at once: fewer than usual once a link broke again and again and carried nothing."""
+        return self.ahead.stride if self.ahead is not None else PART
 
     def post(self, message: Message) -> bool:
         """Send a message to this client. It leaves when the loop turns, or waits while the client is away.
@@ -156,15 +177,17 @@ class Outgoing(ServerLine):
 
     def withdraw(self, room: str) -> Withdrawn:
         """Take back what waits of a room's history: whoever asks will bring it, and what follows it, by a feed."""
+        first = self.ahead.withdraw(room) if self.ahead is not None else []
         if isinstance(self.outbox, Lanes):
-            return self.outbox.withdraw(room)
+            withdrawn = self.outbox.withdraw(room)
+            return withdrawn._replace(messages=[*first, *withdrawn.messages]) if first else withdrawn
         # In place: somebody may be in the middle of giving one message to many.
         mine: list[Message] = []
         others: list[Message] = []
         for message in self.outbox:
             (mine if message.room == room and message.offset is not None else others).append(message)
         self.outbox[:] = others
-        return Withdrawn(mine)
+        return Withdrawn([*first, *mine])
 
     def readmit(self, room: str) -> None:
         """What is posted of a room's history may wait in the lanes again."""
@@ -229,36 +252,33 @@ class Outgoing(ServerLine):
         """Write the ack that is due by itself."""
         raise NotImplementedError
 
-    def write_again(self, messages: Sequence[Message]) -> None:
-        """Messages of the window are to be written once more, before anything else. Call `catch_up` afterwards."""
-        if not messages:
-            if self._pull is not None:
-                self._pull.again.clear()
-            return
-        if self._pull is None:
-            self._pull = Pull(self)
-        self._pull.again = deque(messages)
-        self.fall_behind(self.connection)  # what is posted meanwhile goes behind them
+    def replay(self, received: int, messages: Sequence[Message], place: Place | None) -> None:
+        """A client has come, or polls, and these of the window are to be written once more, before anything else.
+
+        Call `catch_up` afterwards.
+
+        Args:
+            received: messages that it says it has received.
+            messages: counted, oldest first.
+            place: what it holds of a message that came in parts and is not all there.
+        """
+        if self.ahead is None:
+            if not messages:
+                return
+            self.ahead = Ahead(self)
+        self.ahead.begin_at(received, messages, place)
+        if self.ahead:
+            self.fall_behind(self.connection)  # what is posted meanwhile goes behind them
 
     @property
     def replaying(self) -> int:
         """Messages that were counted out and are still to be written once more on this connection."""
-        return len(self._pull.again) if self._pull is not None else 0
-
-    def write_uncounted(self, messages: Sequence[Message]) -> None:
-        """Write messages that were counted before. So something must stand in the place of each."""
-        parts: list[bytes] = []
-        for message in messages:
-            try:
-                parts.append(message.form(self.form))
-            except Exception:  # noqa: BLE001 - whatever a codec raises; the connection before had another one
-                self.drop("unencodable")
-                refusal = Rejected("unencodable", f"a message of type {message.type!r}")
-                parts.append(Message("error", refusal.fields()).form(self.form))
-        if parts and self.connection is not None:
-            data = self.form.finish(parts)
-            self.manager.counters.bytes_sent += len(data)
-            self.connection.link.write(data)
+        ahead = self.ahead
+        return (
+            len(ahead.again) + (ahead.writing is not None and ahead.writing.counted)
+            if ahead is not None
+            else 0
+        )
 
     def salvage(self, messages: Sequence[Message]) -> tuple[list[Message], bytes]:
         """Keep those of some messages that this session's codec can express; count and report the others."""
@@ -271,6 +291,44 @@ class Outgoing(ServerLine):
             except Exception:  # noqa: BLE001 - whatever a codec raises, the others must go out
                 self.dropped(message, "unencodable")
         return good, self.form.finish(parts) if parts else b""
+
+    def put_good(self, messages: Sequence[Message]) -> int:
+        """Write those of some messages that this session's codec can express; return their bytes.
+
+        What goes in parts is begun when there is room, and what is behind it follows.
+        """
+        good: list[Message] = []
+        forms: list[bytes] = []
+        for place, message in enumerate(messages):
+            try:
+                form = message.form(self.form)
+            except Exception:  # noqa: BLE001 - as in `salvage`
+                self.dropped(message, "unencodable")
+                continue
+            if form.__class__ is Large:
+                self._begin(messages[place:])
+                break
+            good.append(message)
+            forms.append(form)
+        if not good:
+            return 0
+        data = self.form.finish(forms)
+        self.put(good, data)
+        return len(data)
+
+    def is_large(self, message: Message) -> bool:
+        """Say whether a message goes in parts."""
+        try:
+            return message.form(self.form).__class__ is Large
+        except Exception:  # noqa: BLE001 - found again, and reported, when it is written
+            return False
+
+    def _begin(self, messages: Sequence[Message]) -> None:
+        """What is written next are these, the first one in parts."""
+        if self.ahead is None:
+            self.ahead = Ahead(self)
+        self.ahead.waiting.extend(messages)
+        self.fall_behind(self.connection)
 
     def dropped(self, message: Message, reason: str = "buffer_full") -> bool:
         """A message will never reach this client: count it, and tell the client when it can hear.
@@ -310,14 +368,16 @@ class Outgoing(ServerLine):
     def detach(self, connection: object) -> bool:
         """A connection is gone; see `ServerLine.detach`."""
         left = super().detach(connection)
-        if left and self._pull is not None:
-            self._pull.again.clear()  # the next attach says what it lacks
+        if left and self.ahead is not None:
+            self.ahead.end()  # the next attach says what it lacks
         self._wake()
         return left
 
-    def confirm(self, received: int) -> bool:
-        """The client has received so many messages; see `ServerLine.confirm`."""
+    def confirm(self, received: int, place: Place | None = None) -> bool:
+        """The client has received so many messages, and so much of one; see `ServerLine.confirm`."""
         known = super().confirm(received)
+        if self.ahead is not None:
+            self.ahead.progress(received, place)
         if self._pull is not None:
             self._pull.confirmed()
         self._wake()
@@ -347,22 +407,30 @@ class Outgoing(ServerLine):
         """The connection has room: write what waits, a little at a time, until it is full again."""
         if self.connection is not connection:
             return
-        pull = self._pull
-        if pull is None or pull.replay(connection):
-            lanes = self.outbox
+        if self._write_ahead(connection):
+            lanes, pull = self.outbox, self._pull
             if isinstance(lanes, Lanes) and not lanes.count and has_room(self, connection):
                 self.outbox = []  # nothing has come meanwhile, as between most polls
             if self._gaps:
                 self._tell_gaps()
             if pull is None:
                 while isinstance(self.outbox, Lanes) and has_room(self, connection):
-                    self.write_lanes()
+                    if self._write_ahead(connection):
+                        self.write_lanes()
             else:
                 pull.go_on(connection)
                 if pull.idle and self._pull is pull:
                     self._pull = None
+            if self._gaps and type(self.outbox) is list:
+                self._tell_gaps()
         if self._waiters is not None:
             self._wake()
+
+    def _write_ahead(self, connection: Connection) -> bool:
+        """Write what goes first for as long as there is room. False if some of it is left."""
+        while self.ahead and has_room(self, connection):
+            self.ahead.write_some(connection)
+        return not self.ahead
 
     def write_lanes(self) -> None:
         """Write a piece of what waits in the lanes; with the last of it there are no lanes any more."""
@@ -372,15 +440,31 @@ class Outgoing(ServerLine):
         batch: list[Message] = []
         before, most = lanes.size, max(1, self.window.limit // 4)
         while len(lanes) and before - lanes.size < PIECE and len(batch) < most:
-            message = lanes.popleft()
-            if message.covers is not None and not self.covers:
-                message = message.covering(None)
-            batch.append(message)
+            batch.append(self._as_asked(lanes.popleft()))
         if not len(lanes):
             self.outbox = []  # before the write, which may fill the connection again
-        if batch:
-            batch, data = self.salvage(batch)
-            self.put(batch, data)
+        self.put_good(batch)
+
+    def put_urgent(self, than: Message, *, only_critical: bool) -> bool:
+        """Write a little of what waits and is more urgent than a message that is half out. False if nothing is."""
+        lanes = self.outbox
+        if not isinstance(lanes, Lanes):
+            return False
+        batch: list[Message] = []
+        before, priority = lanes.size, than.priority
+        if only_critical and priority != "critical":
+            priority = "high"
+        while before - lanes.size < PIECE:
+            message = lanes.pop_above(priority, self.is_large)
+            if message is None:
+                break
+            batch.append(self._as_asked(message))
+        self.put_good(batch)
+        return bool(batch)
+
+    def _as_asked(self, message: Message) -> Message:
+        """Return a message without what it stands for, if the client has not asked for that."""
+        return message if message.covers is None or self.covers else message.covering(None)
 
     def flush_outbox(self) -> bool:
         """Write what was posted in this turn, if the session keeps up. True if there are lanes that hold something."""
@@ -395,18 +479,24 @@ class Outgoing(ServerLine):
 
     def put_in_chunks(self, messages: Sequence[Message]) -> None:
         """Write a burst in pieces for as long as the connection takes them; the rest waits in lanes."""
-        rest = deque(messages)
-        while rest and type(self.outbox) is list:
+        rest, connection = deque(messages), self.connection
+        while rest and type(self.outbox) is list and connection is not None:
             batch: list[Message] = []
             size = 0
             while rest and size < PIECE and len(batch) < self.form.piece:
                 size += rest[0].size
                 batch.append(rest.popleft())
-            batch, data = self.salvage(batch)
-            if batch:
-                self.put(batch, data)
+            self.put_good(batch)
+            if self.ahead and self._write_ahead(connection) and not len(self.outbox):
+                self.outbox = []
+                self._tell_gaps()
         for message in rest:
             self.outbox.append(message)
+
+    def finish(self) -> None:
+        """The session ends: write the rest of the message that is half out."""
+        if self.ahead is not None and self.connection is not None:
+            self.ahead.finish(self.connection)
 
     def _overrun(self) -> None:
         """A class whose policy is `disconnect` has filled the lanes: give the connection up, keep the session."""

@@ -1,6 +1,6 @@
 """Pulling: what a session writes when its connection has room, from the oldest debt to the newest.
 
-    replay    what the client lacks of its window: counted already, goes first, in pieces
+    ahead     what the client lacks of its window, and the message that is half out (`rtcore.ahead`)
     gaps      what was dropped
     lanes     what waits, by priority
     feeds     what is read from a memory at the client's pace: a room's history
@@ -16,14 +16,15 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from rtcore.wire.parts import PART
+
 if TYPE_CHECKING:
     from rtcore.connection import Connection
     from rtcore.outgoing import Outgoing
     from rtcore.spi.feed import Feed
-    from rtcore.wire.message import Message
 
 #: Bytes of one piece: small, so that what is urgent can still overtake.
-PIECE: Final = 16 * 1024
+PIECE: Final = PART
 #: Bytes that one session's feeds may write in one turn of the loop, if its connection is never full.
 TURN: Final = 16 * PIECE
 #: Pieces of lanes for each piece of a feed.
@@ -35,11 +36,7 @@ PATIENCE: Final = 3.0
 
 
 class Pull:
-    """What one session has to write besides its outbox. There is one only while there is something.
-
-    Attributes:
-        again: messages of the window that are written once more.
-    """
+    """What one session reads besides its outbox. There is one only while there is something."""
 
     __slots__ = (
         "_feeds",
@@ -50,12 +47,10 @@ class Pull:
         "_soon",
         "_timer",
         "_trusting",
-        "again",
     )
 
     def __init__(self, session: Outgoing) -> None:
         self._session = session
-        self.again: deque[Message] = deque()
         self._feeds: deque[Feed] = deque()
         # Those that have just begun: what was posted until then goes first.
         self._fresh: list[Feed] = []
@@ -68,7 +63,7 @@ class Pull:
     @property
     def idle(self) -> bool:
         """There is nothing to write."""
-        return not (self.again or self._feeds or self._fresh)
+        return not (self._feeds or self._fresh)
 
     @property
     def waiting(self) -> int:
@@ -89,7 +84,6 @@ class Pull:
 
     def end(self) -> None:
         """The session is over."""
-        self.again.clear()
         self._feeds.clear()
         self._fresh.clear()
         self._stop_waiting()
@@ -106,23 +100,18 @@ class Pull:
         self._stop_waiting()
         self.soon()
 
-    def replay(self, connection: Connection) -> bool:
-        """Write what is to be written again for as long as there is room. False if some of it is left."""
-        session, again = self._session, self.again
-        while again and has_room(session, connection):
-            batch: list[Message] = []
-            size = 0
-            while again and size < PIECE:
-                batch.append(again.popleft())
-                size += batch[-1].size
-            session.write_uncounted(batch)
-        return not again
-
     def go_on(self, connection: Connection) -> None:
         """Write lanes and feeds for as long as there is room."""
         session = self._session
         left = TURN
         while has_room(session, connection):
+            if session.ahead:
+                session.ahead.write_some(connection)
+                left -= PIECE
+                if left <= 0:
+                    self.soon()
+                    return
+                continue
             waiting = session.flush_outbox()
             if self._fresh and (not waiting or self._passed >= FRESH):
                 self._feeds.extend(self._fresh)
@@ -161,10 +150,7 @@ class Pull:
             if feed in self._feeds:
                 self._feeds.rotate(-1)
             if messages:
-                good, data = session.salvage(messages)
-                if good:
-                    session.put(good, data)
-                return max(1, len(data))
+                return max(1, session.put_good(messages))
         return 0
 
     def _fitting(self, connection: Connection) -> int:

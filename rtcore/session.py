@@ -49,8 +49,8 @@ class Session(Outgoing):
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_delayed", "_held", "_running", "_unacked", "client", "extra", "identity", "left",
-        "opened", "replays", "sender", "swamped", "transport_name", "unread",
+        "__weakref__", "_acked", "_delayed", "_half", "_held", "_running", "_unacked", "client", "extra", "identity",
+        "left", "opened", "replays", "sender", "swamped", "transport_name", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,7 @@ class Session(Outgoing):
         self._acked = 0
         self._unacked = 0
         self.swamped = False
+        self._half = False  # parts have come that no ack has told of
         self._delayed: deque[Message] | None = None
         self._held: deque[Message] | None = None
         self.extra: dict[Any, Any] = {}
@@ -199,21 +200,38 @@ class Session(Outgoing):
         reason = item.reason if isinstance(item, Undecodable) else "not a message"
         self.answer_error(None, Rejected("undecodable", reason))
 
+    def part_came(self, size: int) -> None:
+        """A part of a message has come, which is not counted: let the client know now and then that it does."""
+        self._unacked += size
+        self._half = True
+        if self._unacked >= ACK_BYTES:
+            self._unacked = 0
+            self.ack_rides = True
+            self._flusher.direct.append(self)
+            self._flusher.wake()
+        else:
+            self.manager.ack_later(self)
+
+    def ack(self) -> dict[str, Any]:
+        """Return what an ack says now: messages received, and how far the one is that comes in parts."""
+        place = self.place
+        return {"n": self.received} if place is None else {"n": self.received, "part": place.fields()}
+
     def acked(self, received: int) -> None:
         """The client was told of so many messages by other means (the answer to a POST)."""
         self._acked, self._unacked = received, 0
-        self.ack_rides = False
+        self.ack_rides = self._half = False
 
     def write_ack(self) -> None:
         """Tell the client how many messages have arrived, if it does not know."""
         connection = self.connection
-        if connection is not None and (self.ack_rides or self.received > self._acked):
+        if connection is not None and (self.ack_rides or self._half or self.received > self._acked):
             self.acked(self.received)
-            connection.control("ack", {"n": self.received})
+            connection.control("ack", self.ack())
 
     def with_ack(self, data: bytes) -> bytes:
         self.acked(self.received)
-        return self.form.encode_control("ack", {"n": self.received}) + data
+        return self.form.encode_control("ack", self.ack()) + data
 
     # -- answers ---------------------------------------------------------------------------------------
 
@@ -275,6 +293,8 @@ class Session(Outgoing):
     def restart(self, reason: str) -> None:
         """Both counts begin again; see `ServerLine.restart`. After a reload nobody has what was not confirmed."""
         healer = self.manager.healer
+        if self.ahead is not None:
+            self.ahead.end()  # what was half out can be taken back
         if reason == "reset" and healer is not None:
             healer.restarted(self, tuple(self.window.held))
         super().restart(reason)
@@ -291,6 +311,10 @@ class Session(Outgoing):
         waiting = self.outbox.clear() if isinstance(self.outbox, Lanes) else len(self.outbox)
         waiting += len(self._held or ())
         self._held = None
+        if self.ahead is not None:
+            waiting += len(self.ahead.uncounted)
+            self.ahead = None
+        self.assembly = None
         if self._running is not None:
             waiting += self._running.end()
         if waiting:

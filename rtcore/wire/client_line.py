@@ -11,13 +11,15 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rtcore.wire.errors import BadControlError
+from rtcore.wire.errors import BadControlError, BadPartError
 from rtcore.wire.hello import Hello
+from rtcore.wire.parts import Assembly
 from rtcore.wire.window import Window
 
 if TYPE_CHECKING:
-    from rtcore.wire.hello import Welcome
+    from rtcore.wire.hello import Place, Welcome
     from rtcore.wire.message import Message
+    from rtcore.wire.parts import Part
 
 
 class Resumption(NamedTuple):
@@ -29,6 +31,7 @@ class Resumption(NamedTuple):
         unknown: messages whose outcome nobody knows: the session that they were sent in is gone.
         missed: messages from the server that are lost for good.
         fresh: the session is another one than before.
+        part: what the server holds of a message that is not all there: the first that goes in parts goes on there.
     """
 
     resend: Sequence[Message]
@@ -36,6 +39,7 @@ class Resumption(NamedTuple):
     unknown: Sequence[Message]
     missed: int
     fresh: bool
+    part: Place | None = None
 
 
 class ClientLine:
@@ -52,9 +56,11 @@ class ClientLine:
         received: messages counted in, ever.
         window: messages counted out, ever, and those not confirmed.
         connection: the one that the last welcome came by; `None` before it or after its end.
+        assembly: a message that came in parts and is not all here.
     """
 
-    __slots__ = ("_asked", "_forget", "_skip", "attach", "attached", "connection", "limit", "limit_bytes",
+    __slots__ = ("_asked", "_forget", "_half", "_skip", "assembly", "attach", "attached", "connection", "limit",
+                 "limit_bytes",
                  "nonce", "received", "secret", "session", "window")  # fmt: skip
 
     def __init__(self, limit: int = 1000, limit_bytes: int = 16 * 1024 * 1024) -> None:
@@ -72,6 +78,8 @@ class ClientLine:
         self._asked: object | None = None
         self._forget = False
         self._skip = 0
+        self.assembly = Assembly()
+        self._half: tuple[Place, int] | None = None  # what the last hello said of the assembly; its size
 
     @property
     def full(self) -> bool:
@@ -82,13 +90,13 @@ class ClientLine:
 
     def hello(
         self, connection: object, *, token: str | None = None, client: str | None = None,
-        compress: Sequence[str] = (), batch: bool = False, covers: bool = False, forget: bool = False,
+        compress: Sequence[str] = (), batch: bool = False, covers: bool = False, parts: int = 0, forget: bool = False,
     ) -> Hello:  # fmt: skip
         """Make the hello for a connection. From here on no earlier hello's welcome is taken.
 
         Args:
             connection: the new connection.
-            token, client, compress, batch, covers: as in `Hello`.
+            token, client, compress, batch, covers, parts: as in `Hello`.
             forget: the messages are gone (a page was reloaded): keep identity and rooms, reset both counts. It
                 holds for every hello until a welcome is taken.
         """
@@ -96,10 +104,12 @@ class ClientLine:
         self.attach += 1
         self._asked = connection
         received = None if self._forget else self.received
+        place = self.assembly.place if parts and self.session is not None and not self._forget else None
+        self._half = (place, self.assembly.size) if place is not None else None
         return Hello(
             attach=self.attach, nonce=self.nonce, session=self.session, secret=self.secret, received=received,
             sent=self.window.sent, token=token, client=client, compress=tuple(compress), batch=batch,
-            covers=covers,
+            covers=covers, parts=parts, part=place,
         )  # fmt: skip
 
     def expects(self, connection: object, welcome: Welcome) -> bool:
@@ -135,7 +145,10 @@ class ClientLine:
         before = self.window.confirmed
         self.window.confirm(welcome.received)
         confirmed = self.window.confirmed - before
-        return Resumption(self.window.rest(welcome.received).held, confirmed, (), lost, fresh=False)
+        self._follow()
+        return Resumption(
+            self.window.rest(welcome.received).held, confirmed, (), lost, fresh=False, part=welcome.part
+        )
 
     def fence(self, connection: object) -> None:
         """From here on only this connection counts."""
@@ -144,6 +157,7 @@ class ClientLine:
     def _begin_anew(self, welcome: Welcome, *, fresh: bool) -> Resumption:
         """Both counts start at zero. What was on its way in a session that is gone may or may not have run."""
         unknown = self.window.reset()
+        self.assembly.clear()
         self.received = 0
         self.nonce = secrets.token_urlsafe(18)
         return Resumption((), 0, unknown, self._begin_at(welcome.begins), fresh=fresh)
@@ -158,6 +172,12 @@ class ClientLine:
         self._skip = max(0, self.received - begins)
         self.received += missed
         return missed
+
+    def _follow(self) -> None:
+        """The server goes on with the message that the hello spoke of. If it was finished meanwhile, it is skipped."""
+        if self._half is not None and self.assembly.of != self._half[0].of:
+            self.assembly.pretend(*self._half)
+        self._half = None
 
     def detach(self, connection: object) -> bool:
         """A connection is gone. False if the session had left it, or had never come to it."""
@@ -184,12 +204,36 @@ class ClientLine:
         self.received += 1
         return True
 
+    def take_part(self, connection: object, part: Part, *, limit: int) -> bytes | None:
+        """A part arrived. Return its message's item, which is counted, when it is whole and news.
+
+        Args:
+            connection: that brought it.
+            part: it.
+            limit: bytes of an item.
+
+        Raises:
+            TooBigError: the item is larger.
+            BadPartError: it does not continue what is held.
+        """
+        if not self.hears(connection):
+            return None
+        item = self.assembly.take(part, limit=limit)
+        if item is None:
+            return None
+        if not item and not self._skip:
+            raise BadPartError(f"part: {part.of!r:.80} was received before, and is sent again as news")
+        return item if self.take(connection) else None
+
     def rewind(self) -> int:
         """Return the `received` of the next poll. Its answer begins there, so nothing in it comes twice.
 
-        Only the answer to the newest poll may be taken: an older one's begins elsewhere.
+        The poll also says the `place` of the `assembly`, if there is one. Only the answer to the newest poll may be
+        taken: an older one's begins elsewhere.
         """
         self._skip = 0
+        if self.assembly.place is None:
+            self.assembly.clear()  # what was to be followed does not come
         return self.received
 
     def put(self, message: Message, size: int) -> int:

@@ -87,6 +87,13 @@ CODES: dict[str, Code] = {
         Code("stale_attach", 4008, _R, True, "a hello with an older attach number than the session's"),
         Code("stale_poll", 4009, _R, True, "a newer poll has ended this one"),
         Code("credentials_expired", 4010, _R, True, "the credentials ran out; attach again with fresh ones"),
+        Code(
+            "bad_part",
+            4011,
+            _R,
+            True,
+            "a part that does not continue what is held; attach again, and go on there",
+        ),
         # -- afresh ------------------------------------------------------------------------------
         Code("session_expired", 4100, _R, True, "the session was away longer than session_ttl"),
         Code("unknown_session", 4101, _R, True, "no such session here, or its secret does not fit"),
@@ -132,6 +139,13 @@ CODES: dict[str, Code] = {
         Code(
             "unknown_outcome", 0, _L, False, "sent, not confirmed, and the session is gone: it may have run"
         ),
+        Code(
+            "blocked",
+            0,
+            _R,
+            False,
+            "something between client and server refuses this message, again and again",
+        ),
         Code("queue_full", 0, _L, True, "the client's own offline queue is full"),
         Code("not_connected", 0, _L, True, "the client is closed or was never connected"),
     )
@@ -158,6 +172,7 @@ DROP_REASONS: dict[str, str] = {
     "rejected": "refused by a stage of the inbound chain; answered with an error",
     "undecodable": "counted, not decoded; answered with an error",
     "unencodable": "the payload holds something that the receiver's codec cannot express",
+    "message_too_big": "larger than its client takes (`parts` in its hello)",
     "conflated": "replaced by a newer message with the same key",
     "merged": "joined with its neighbour",
     "history": "a member fell behind what its room's history still has",

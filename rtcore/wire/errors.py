@@ -5,6 +5,7 @@ WireError
 ├── UndecodableError   one item or payload that cannot be decoded: counted, answered, survived
 ├── TooBigError        more bytes than the limit allows, found before they were allocated where possible
 ├── BadControlError    a control item whose fields are missing or of the wrong type
+├── BadPartError       a part that is none, or does not continue what is held: the connection ends, the session does not
 └── AttachRefusedError a well-formed hello that is not taken: stale, most often
 """
 
@@ -37,6 +38,12 @@ class BadControlError(WireError):
     """A control item lacks a field or has one of the wrong type. The text names item, field and expectation."""
 
     code = "bad_control"
+
+
+class BadPartError(WireError):
+    """A part cannot be read, or does not continue what is held. The text says what was given and what is held."""
+
+    code = "bad_part"
 
 
 class AttachRefusedError(WireError):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.wire.errors import FrameError, TooBigError, UndecodableError
+from rtcore.wire.parts import PART, Large, cut
 
 if TYPE_CHECKING:
     from rtcore.spi.codec import Codec, Item
@@ -22,6 +23,11 @@ COMPRESSED: Final = 0x01
 #: Items in one frame. Each costs an answer if it is bad, so a megabyte of the smallest ones must not pass.
 MAX_ITEMS: Final = 10_000
 _MARK: Final = b"\x01"
+#: Parts that a format remembers: those that a room's members, who are in step, are about to be sent as well.
+_REMEMBERED: Final = 8
+#: Bytes. A larger item goes in parts even where it could be compressed to a small frame: a client bounds what a frame
+#: is decompressed to.
+_PACKED_MAX: Final = 1024 * 1024
 
 
 class Format:
@@ -35,19 +41,13 @@ class Format:
         batch: so many messages at most go into one frame, compressed as a whole; 0 for a frame per message. With
             it a message's form is its bare item, and `finish` makes the frames.
         piece: messages that are written at once at most, where a client confirms all of an answer or nothing.
+        parts: those who have it take large messages in parts: the form of one is then its bare item, a `Large`.
     """
 
     __slots__ = (
-        "__weakref__",
-        "_frame",
-        "batch",
-        "binary",
-        "codec",
-        "compressor",
-        "framing",
-        "piece",
+        "__weakref__", "_frame", "_largest", "_parts", "batch", "binary", "codec", "compressor", "framing", "piece",
         "threshold",
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -58,8 +58,11 @@ class Format:
         threshold: int = 1024,
         batch: int = 0,
         piece: int = 2**31,
+        parts: bool = False,
     ) -> None:
         self._frame = framing.frame
+        self._largest = PART if parts else 2**53
+        self._parts: dict[tuple[str, int, int], tuple[bytes, int]] | None = None
         self.batch = batch
         self.piece = piece
         self.codec = codec
@@ -71,6 +74,8 @@ class Format:
     def encode(self, message: Message) -> bytes:
         """Return the form of one message. Use `message.form(format)`, which remembers it."""
         item = self.codec.encode(message)
+        if len(item) > self._largest:
+            return self._large(message, item)
         if self.batch:
             return item
         if self.compressor is None:  # what `pack` would do, without the call: 100 ns of 800
@@ -84,6 +89,33 @@ class Format:
             groups = (forms[i : i + size] for i in range(0, len(forms), size))
             forms = [self.pack(self.codec.join(group)) for group in groups]
         return forms[0] if len(forms) == 1 else b"".join(forms)
+
+    def part(self, item: Large, at: int, most: int) -> tuple[bytes, int]:
+        """Return the framed bytes of one part of an item, at most `most` bytes from `at`, and where it ends."""
+        known = self._parts
+        if known is None:
+            known = self._parts = {}
+        key = (item.of, at, most)
+        found = known.get(key)
+        if found is None:
+            part = cut(item, at, most, binary=self.binary)
+            body = self.codec.encode_control("part", part.fields(binary=self.binary))
+            found = known[key] = self.pack(body), part.end
+            if len(known) > _REMEMBERED:
+                del known[next(iter(known))]
+        return found
+
+    def _large(self, message: Message, item: bytes) -> bytes:
+        """Return the form of a message that is larger than one part, if it cannot be made small."""
+        if not self.batch and len(item) <= _PACKED_MAX:
+            framed = self.pack(item)
+            if len(framed) <= PART:
+                return framed
+        # One that another transport with this codec has: so a resume over that one goes on where it was.
+        for form, made in ((message.made_for, message.made), *message.forms.items()):
+            if made.__class__ is Large and form is not None and form.codec is self.codec:
+                return made
+        return Large(item)
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         """Return the framed bytes of one control item."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import attrs
 
@@ -18,6 +18,8 @@ NONCE_MIN = 16
 TEXT_MAX = 16_384
 #: Names in `compress`.
 NAMES_MAX = 16
+#: Characters of what parts call their message.
+OF_MAX = 64
 
 
 def field(
@@ -48,6 +50,48 @@ def field(
     return value
 
 
+class Place(NamedTuple):
+    """How far a message that travels in parts has come: what `part` says in hello, welcome, polls and acks.
+
+    Attributes:
+        of: names the message.
+        at: bytes of it that are there.
+    """
+
+    of: str
+    at: int
+
+    @classmethod
+    def parse(cls, item: str, fields: Mapping[str, Any]) -> Place:
+        """Read the fields of a place in an item.
+
+        Raises:
+            BadControlError: names the field, what was given and what was expected.
+        """
+        of: str = field(item, fields, "of", str)
+        if not 0 < len(of) <= OF_MAX:
+            raise BadControlError(f"{item}: `of`: {len(of)} characters, expected 1 to {OF_MAX}")
+        return cls(of, field(item, fields, "at", int))
+
+    @classmethod
+    def found(cls, item: str, fields: Mapping[str, Any]) -> Place | None:
+        """Read the field `part` of an item, if it has one.
+
+        Raises:
+            BadControlError: as `parse`.
+        """
+        part = fields.get("part")
+        if part is None:
+            return None
+        if not isinstance(part, Mapping):
+            raise BadControlError(f"{item}: `part`: expected dict, given {type(part).__name__}")
+        return cls.parse(f"{item}.part", part)
+
+    def fields(self) -> dict[str, Any]:
+        """Return it as it is written."""
+        return {"of": self.of, "at": self.at}
+
+
 @attrs.define
 class Hello:
     """What a client says first on every connection. Not frozen, and not to be changed: that would cost 3 µs each.
@@ -66,6 +110,8 @@ class Hello:
         batch: the client takes several messages in one frame.
         covers: the client keeps cursors into the histories of rooms: tell it which offsets a message stands for
             (`covers`), and which are not for it (`room:skip`).
+        parts: the client takes messages in parts, of up to so many bytes each message; 0: it does not.
+        part: what it holds of a message that is not all there.
         version: of the wire.
     """
 
@@ -80,6 +126,8 @@ class Hello:
     compress: tuple[str, ...] = ()
     batch: bool = False
     covers: bool = False
+    parts: int = 0
+    part: Place | None = None
     version: int = VERSION
 
     @classmethod
@@ -108,15 +156,17 @@ class Hello:
                 raise BadControlError(f"hello: `compress`: expected up to {NAMES_MAX} names")
         if "received" not in given and "session" in given and "received" in fields:
             given["received"] = None
+        if "part" in fields:
+            given["part"] = Place.found("hello", fields)
         if "v" in given:
             given["version"] = given.pop("v")
         return cls(**given)
 
     def anew(self) -> Hello:
         """The same hello for a session that it does not name: its counts are of another one."""
-        if self.session is None and self.received == 0 == self.sent:
+        if self.session is None and self.received == 0 == self.sent and self.part is None:
             return self
-        return attrs.evolve(self, session=None, secret=None, received=0, sent=0)
+        return attrs.evolve(self, session=None, secret=None, received=0, sent=0, part=None)
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of the `hello` item; what has its default is left out, `received: null` is not."""
@@ -137,13 +187,17 @@ class Hello:
             out["batch"] = True
         if self.covers:
             out["covers"] = True
+        if self.parts:
+            out["parts"] = self.parts
+        if self.part is not None:
+            out["part"] = self.part.fields()
         return out
 
 
 #: The fields of a `hello` and what they hold.
 _HELLO: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
     "v": int, "attach": int, "nonce": str, "session": str, "secret": str, "received": int, "sent": int, "token": str,
-    "client": str, "compress": (list, tuple), "batch": bool, "covers": bool,
+    "client": str, "compress": (list, tuple), "batch": bool, "covers": bool, "parts": int,
 }  # fmt: skip
 
 
@@ -161,13 +215,15 @@ class Welcome:
             client that has received more skips the difference; one that has received less has lost it for good.
         rooms: the session's rooms survived.
         received: how many of the client's messages the server has received; the client sends the rest again.
+        part: what the server holds of a message of the client's that is not all there.
         codec: what both sides speak from the next frame on.
         compress: the compressor that was agreed on.
         batch: the server takes several messages in one frame, and so does the client.
         transport, node: where the client is now.
         interval, timeout: seconds: the server pings every `interval`; silence beyond both is the end.
-        limits: what the server refuses: `max_message_size` (bytes), `rate_per_second`, `burst`; and what it holds for a
-            replay: `window` (messages), `window_bytes`.
+        limits: what the server refuses: `max_message_size` (bytes), `rate_per_second`, `burst`; what it holds for a
+            replay: `window` (messages), `window_bytes`; and `part`, the bytes of data that a part has at most, if it
+            takes parts.
         ttl: seconds that the session outlives its connection.
         reconnect: advice for coming back: `attempts` before the client is suspended, `delay` (seconds) where its
             backoff begins. Empty where the server has no wish; it raises what the client has chosen, never lowers it.
@@ -181,6 +237,7 @@ class Welcome:
     received: int
     begins: int
     reason: str | None = None
+    part: Place | None = None
     rooms: bool = False
     codec: str = "json"
     compress: str | None = None
@@ -213,6 +270,7 @@ class Welcome:
             received=field("welcome", fields, "received", int),
             begins=field("welcome", fields, "from", int),
             reason=field("welcome", fields, "reason", str, None),
+            part=Place.found("welcome", fields),
             rooms=field("welcome", fields, "rooms", bool, default=False),
             codec=field("welcome", fields, "codec", str, "json"),
             compress=field("welcome", fields, "compress", str, None),
@@ -255,6 +313,8 @@ class Welcome:
                 out[key] = getattr(self, key)
         if self.batch:
             out["batch"] = True
+        if self.part is not None:
+            out["part"] = self.part.fields()
         if self.reconnect:
             out["reconnect"] = dict(self.reconnect)
         return out

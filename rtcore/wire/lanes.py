@@ -256,6 +256,17 @@ class Lanes:
             self._turn = self._turn % len(WEIGHTS) + 1
             self._credit = WEIGHTS[self._turn - 1]
 
+    def pop_above(self, priority: str, unless: Callable[[Message], bool]) -> Message | None:
+        """Take the next message that is more urgent than one of this priority; `None` if there is none.
+
+        `unless` is asked about it first: if it says so, it waits, and what is behind it too.
+        """
+        for lane in range(LANE[priority]):
+            queue = self._lanes[lane]
+            if queue:
+                return None if unless(queue[0].message) else self._take(lane)
+        return None
+
     def clear(self) -> int:
         """Drop everything, unreported; return how many messages there were."""
         count = self.count

@@ -6,6 +6,7 @@ Relaying a room message therefore never decodes it, and what one member sent is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -112,6 +113,11 @@ class Message(_Fields, eq=False, gc=False):
             data = forms[form] = form.encode(self) if known is None else known
         self.made_for, self.made = form, data
         return data
+
+    @property
+    def forms(self) -> Mapping[Format, bytes]:
+        """The wire forms that it remembers, if it was asked for more than one; else none of them."""
+        return self._forms or {}
 
     @property
     def size(self) -> int:

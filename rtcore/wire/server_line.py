@@ -11,11 +11,14 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtcore.wire.control import Control
 from rtcore.wire.errors import AttachRefusedError
+from rtcore.wire.parts import Assembly, Part
 from rtcore.wire.window import Window
 
 if TYPE_CHECKING:
-    from rtcore.wire.hello import Hello
+    from rtcore.spi.codec import Item
+    from rtcore.wire.hello import Hello, Place
     from rtcore.wire.message import Message
 
 
@@ -76,11 +79,12 @@ class ServerLine:
         window: messages counted out, ever, and those not confirmed.
         secret: what the next hello must show.
         confirmed: the client has used the connection since its welcome, so it knows `secret`.
+        assembly: a message that came in parts and is not all here; `None` if none ever did.
     """
 
     __slots__ = (
-        "_greeted", "_previous", "_restarted", "attach", "confirmed", "connection", "nonce", "received", "secret",
-        "window",
+        "_greeted", "_previous", "_restarted", "assembly", "attach", "confirmed", "connection", "nonce", "received",
+        "secret", "window",
     )  # fmt: skip
 
     def __init__(self, limit: int, limit_bytes: int, *, nonce: str = "") -> None:
@@ -93,6 +97,7 @@ class ServerLine:
         self.secret = ""
         self._previous = ""
         self._greeted = ""  # the nonce of the last hello that was taken
+        self.assembly: Assembly | None = None
         self._restarted: str | None = None  # why both counts began again, until the client knows of it
 
     # -- the rules of an attach ------------------------------------------------------------------------
@@ -180,6 +185,7 @@ class ServerLine:
         """Begin both counts again. It stays so for every hello whose counts are from before, until the client knows."""
         self.window.reset()
         self.received = 0
+        self.assembly = None
         self._restarted = reason
 
     def fence(self, connection: object) -> None:
@@ -223,6 +229,44 @@ class ServerLine:
         if known < 0:
             return -1
         return min(known, messages)
+
+    @property
+    def place(self) -> Place | None:
+        """What is held of a message that is not all here: where the client goes on."""
+        return self.assembly.place if self.assembly is not None else None
+
+    def take_part(self, part: Part, *, limit: int) -> bytes | None:
+        """Take a part. Return its message's item when it is whole, with at most `limit` bytes: the caller counts it.
+
+        Raises:
+            TooBigError: the item is larger.
+            BadPartError: it does not continue what is held.
+        """
+        if self.assembly is None:
+            self.assembly = Assembly()
+        return self.assembly.take(part, limit=limit)
+
+    def sift(self, start: int, items: Sequence[Item | Part]) -> tuple[Sequence[Item | Part], int] | None:
+        """Return what is new of a POST's items, and how many messages were known. `start` is the POST's `from`.
+
+        A part that is not the last of its message is known if messages that are known come after it.
+
+        Returns:
+            `None` when there is a hole before them, or a part does not continue what is held: nothing may be taken.
+        """
+        known = left = self.skip(start, 2**53)
+        if known < 0:
+            return None
+        news: list[Item | Part] = []
+        for item in items:
+            if item.__class__ is Control or not left:
+                news.append(item)
+            elif not isinstance(item, Part) or item.is_last:
+                left -= 1
+        parts = [item for item in news if isinstance(item, Part)]
+        if parts and not (self.assembly or Assembly()).fit(parts):
+            return None
+        return news, known - left
 
     # -- confirming out ----------------------------------------------------------------------------------
 

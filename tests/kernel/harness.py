@@ -13,6 +13,7 @@ from rtcore.spi.codec import Item
 from rtcore.spi.transport import Handshake
 from rtcore.wire import ClientLine, Control, Undecodable, UndecodableError, Welcome
 from rtcore.wire.errors import FrameError
+from rtcore.wire.parts import parse_part
 
 
 class PlainJson:
@@ -161,7 +162,9 @@ class Peer:
         self.link, self._read = MemoryLink(), 0
         self.connection = self.app.manager.add_connection(self.link, Handshake(transport, "127.0.0.1:9"))
         if hello:
-            said = self.line.hello(self.connection, token=fields.pop("token", None))
+            said = self.line.hello(
+                self.connection, token=fields.pop("token", None), parts=fields.pop("parts", 0)
+            )
             self.say("hello", **{**said.fields(), **fields})
         return self
 
@@ -191,6 +194,12 @@ class Peer:
                 self.controls.append((value[0], value[1]))
                 if value[0] == "welcome":
                     self.line.take_welcome(self.connection, Welcome.parse(value[1]))
+                elif value[0] == "part":
+                    item = self.line.take_part(
+                        self.connection, parse_part(value[1], binary=False), limit=1 << 30
+                    )
+                    if item is not None:
+                        new.append(json.loads(item))
             elif self.line.take(self.connection):
                 new.append(value)
         self.got += new

@@ -34,7 +34,8 @@ async def test_a_hello_gets_a_welcome_that_states_limits_and_heartbeat() -> None
         welcome = Peer(app).connect().control("welcome")
     assert welcome["resumed"] is False
     assert "reason" not in welcome
-    assert welcome["limits"] == {"max_message_size": 4096, "window": 100, "window_bytes": 4 * 1024 * 1024}
+    window = {"window": 100, "window_bytes": 4 * 1024 * 1024}
+    assert welcome["limits"] == {"max_message_size": 4096, "part": 16384, **window}
     assert welcome["heartbeat"] == {"interval": 7.0, "timeout": 5.0}
     assert welcome["session"].startswith(app.node + ".")
 

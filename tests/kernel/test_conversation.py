@@ -497,8 +497,8 @@ async def test_posts_are_taken_once_and_a_hole_is_answered_with_what_was_expecte
             {"session": peer.line.session, "secret": peer.line.secret, "attach": peer.line.attach}
         )
         items = [Message("x", i) for i in range(3)]
-        assert found.receive_from(0, items) == 3
-        assert found.receive_from(1, [*items[1:], Message("x", 3)]) == 4
+        assert found.receive_from(0, items) == {"n": 3}
+        assert found.receive_from(1, [*items[1:], Message("x", 3)]) == {"n": 4}
         with pytest.raises(Rejected) as hole:
             found.receive_from(9, items)
         assert hole.value.details == {"expected": 4}

@@ -67,6 +67,8 @@ class Away:
 
     identity: Identity
     window: Any
+    ahead: Any = None
+    assembly: Any = None
 
 
 @attrs.define

@@ -95,8 +95,7 @@ class Post:
         gate = getattr(connection.link, "gate", None)
         if isinstance(gate, Gate) and gate.closed:
             return gate
-        n = connection.receive_from(self._start, self._items, size=self._size)
-        return _frame(self._codec, "ack", {"n": n})
+        return _frame(self._codec, "ack", connection.receive_from(self._start, self._items, size=self._size))
 
     async def taken(self, gate: Gate) -> Answer:
         """Take them, after the gate. The session may have moved meanwhile."""

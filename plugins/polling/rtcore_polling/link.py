@@ -17,6 +17,7 @@ from rtcore_http.gate import Gate
 
 from rtcore.errors import Rejected
 from rtcore.wire.codes import Next, after_close
+from rtcore.wire.parts import PART
 from rtcore_polling.farewells import Farewells
 from rtcore_polling.framing import FRAMING, frames_of
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from rtcore.connection import Connection
     from rtcore.spi.transport import Framing
+    from rtcore.wire.hello import Place
 
 #: Bytes of control items that wait while there is no poll. Only a client that posts nonsense gets so many.
 IDLE_MAX: Final = 65_536
@@ -87,7 +89,7 @@ class PollLink:
     """
 
     __slots__ = (
-        "__weakref__", "_farewell", "_farewells", "_limit", "_poll", "_size", "_waiting",
+        "__weakref__", "_farewell", "_farewells", "_limit", "_most", "_poll", "_size", "_waiting",
         "connection", "framing", "gate", "number",
     )  # fmt: skip
 
@@ -98,7 +100,7 @@ class PollLink:
         self.number: int | None = None
         self._farewell: list[bytes] = []
         self._farewells = farewells
-        self._limit = limit
+        self._most = self._limit = limit
         self._poll: Poll | None = None
         self._waiting: list[bytes] = []
         self._size = 0
@@ -155,10 +157,14 @@ class PollLink:
         self._poll = Poll(self)
         return self._poll
 
-    def next(self, received: int) -> Poll:
+    def next(self, received: int, place: Place | None = None) -> Poll:
         """Return a new poll of a client that has received so many messages; an older one ends, empty.
 
         What was written for the older one is forgotten: it is among what the kernel writes again.
+
+        Args:
+            received: what the poll says.
+            place: what it says of a message that came in parts and is not all there.
 
         Raises:
             Rejected: what `Connection.rewind` raises, and the older poll goes on; `going_away`, if it is closed.
@@ -173,12 +179,13 @@ class PollLink:
         elif self._waiting:
             poll.wake()
         try:
-            connection.rewind(received)
+            connection.rewind(received, place)
         except BaseException:
             self._poll, self._waiting, self._size = before
             raise
         if before[0] is not None:
             before[0].wake()
+        self._limit = self._carried()
         if self._size < self._limit:
             connection.resume()
         return poll
@@ -202,6 +209,13 @@ class PollLink:
         """With much more, the window could not give all of this answer again if it is lost."""
         session = self.connection.session if self.connection is not None else None
         return session is not None and session.window.free(session.window.limit // 4) == 0
+
+    def _carried(self) -> int:
+        """Return the bytes of an answer: fewer, once answers did not arrive; a link may be cut after a few thousand."""
+        session = self.connection.session if self.connection is not None else None
+        if session is None or session.stride == PART:
+            return self._most
+        return min(self._most, session.stride)
 
     def _take_lanes(self) -> None:
         """The session ends between two polls: what waits in its lanes goes before the `close`, which is here."""

@@ -23,7 +23,7 @@ from rtcore.errors import Rejected
 from rtcore.wire.control import Control
 from rtcore.wire.errors import WireError
 from rtcore.wire.format import unpack
-from rtcore.wire.hello import field
+from rtcore.wire.hello import Place, field
 from rtcore_polling.farewells import Farewells
 from rtcore_polling.held import Held, Hello, Waiting
 from rtcore_polling.link import PollLink
@@ -164,9 +164,10 @@ class PollingTransport:
             )
         try:
             received = field("poll", fields, "received", int)
+            place = Place.found("poll", fields)
         except WireError as error:
             raise Rejected(error.code, str(error)) from None
-        poll = link.next(received)
+        poll = link.next(received, place)
         poll.until = self._loop.time() + self._settings.hold
         return Held(link, poll)
 

@@ -116,7 +116,7 @@ class Histories:
         feed = here.behind.get(session)
         if feed is not None and feed.place is not None:
             return feed.place
-        waiting = [m for m in session.outbox if m.room == here.name and m.offset is not None]
+        waiting = [m for m in session.unsent if m.room == here.name and m.offset is not None]
         lowest = min(map(_lowest, waiting), default=top.offset + 1)
         return Position(lowest - 1, top.epoch)
 
@@ -168,7 +168,7 @@ class Histories:
         here = self._of.get(member, {}).get(message.room or "")
         if here is None or not self.has(here) or message.offset is None or message.epoch is None:
             return False
-        if reason == "unencodable":
+        if reason in {"unencodable", "message_too_big"}:
             # The history has it in no other form. Its place is told, or it would be taken for a hole to be filled.
             if session.covers:
                 session.post(place_of(message))

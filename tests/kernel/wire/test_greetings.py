@@ -20,6 +20,7 @@ NONCE = "n" * 16
 def normal(greeting):
     """Return a greeting as the vectors write it."""
     fields = attrs.asdict(greeting)
+    fields["part"] = greeting.part and greeting.part.fields()
     fields["v"] = fields.pop("version")
     if isinstance(greeting, Welcome):
         fields["from"] = fields.pop("begins")
