@@ -390,6 +390,8 @@ class Connection:
                 self._take_part(session, parse_part(fields, binary=self.codec.binary))
             elif name == "cancel":
                 session.cancel(field("cancel", fields, "id", str))
+            elif name == "away":
+                self.manager.departures.begin(session, fields)
             elif name == "bye":
                 self.manager.close_session(session, "bye")
             elif name != "pong":

@@ -102,6 +102,7 @@ class Heartbeat:
             for session_reference, left in ends.due(now=now):
                 if (session := session_reference()) is not None:
                     manager.expire(session, left)
+        manager.departures.tick(now)
         if now >= self._acks_at:
             self._acks_at = now + ACK_AFTER
             acks, self._acks = self._acks, {}

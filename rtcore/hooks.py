@@ -181,5 +181,10 @@ def rtcore_session_resumed(app: App, session: Session) -> None:
 
 
 @hookspec
+def rtcore_session_left(app: App, session: Session) -> None:
+    """The page behind a session said that it goes, and was not back in time; the session waits for it all the same."""
+
+
+@hookspec
 def rtcore_session_closed(app: App, session: Session, reason: str) -> None:
     """A session ended for good; `reason` is a code of the wire."""

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from rtcore.backlog import caught_up, furthest
 from rtcore.connection import Connection
 from rtcore.delivery import Audience, Flusher
+from rtcore.departures import Departures
 from rtcore.detached import Detached
 from rtcore.errors import Rejected
 from rtcore.greeter import Greeter
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from rtcore.spi.compressor import Compressor
     from rtcore.spi.feed import Healer
     from rtcore.spi.transport import Framing, Handshake, Link
+    from rtcore.wire.control import Control
 
 _log = logging.getLogger("rtcore.manager")
 
@@ -66,6 +68,7 @@ class RealtimeManager:
         self.counters = Counters(app.clock)
         self.flusher = Flusher(batch_interval=app.options.batch_interval)
         self.inbound: Inbound
+        self.departures = Departures(app)
         self.heartbeat = Heartbeat(self)
         self.greeter = Greeter(self)
         self.draining = False
@@ -226,17 +229,27 @@ class RealtimeManager:
             raise Rejected("going_away", "this connection was given up; attach again")
         return session.connection
 
-    def take_goodbye(self, fields: Mapping[str, Any]) -> int:
-        """End a session whose connection is gone, for a client that says `bye` by a POST; `fields` as for `find`.
+    def take_goodbye(self, fields: Mapping[str, Any], goodbye: Control) -> int:
+        """Take a `bye` or an `away` by a POST, for a session whose connection may be gone already.
+
+        Args:
+            fields: as for `find`.
+            goodbye: what the client says.
 
         Returns:
             How many messages the server has received in all, for the answer's `ack`.
 
         Raises:
-            Rejected: as `find`, but for `going_away`.
+            Rejected: as `find`, but for `going_away`; `bad_control`, also for what the goodbye says.
         """
         session, _ = self._named(fields)
-        self.close_session(session, "bye")
+        if goodbye.name == "bye":
+            self.close_session(session, "bye")
+        else:
+            try:
+                self.departures.begin(session, goodbye.fields)
+            except BadControlError as error:
+                raise Rejected("bad_control", str(error)) from error
         return session.received
 
     def connection_lost(self, connection: Connection, code: str) -> None:
@@ -271,6 +284,7 @@ class RealtimeManager:
             self._attached += 1
             self._detached.discard(session)
         session.left = None
+        self.departures.end(session)
 
     @property
     def attached(self) -> int:
@@ -318,6 +332,7 @@ class RealtimeManager:
             self._attached -= session.connection is not None
         session.end(code)
         self._detached.discard(session)
+        self.departures.end(session)
         self.greeter.confirmed(session)
         del self._sessions[session.id]
         self._everyone.discard(session)

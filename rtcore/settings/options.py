@@ -85,6 +85,13 @@ class Options:
     hello_timeout: float = attrs.field(
         default=10.0, validator=v.gt(0), metadata=_help("Wait for a new connection's hello.", "s")
     )
+    away_grace: float = attrs.field(
+        default=5.0,
+        validator=v.and_(v.ge(0), v.le(3600)),
+        metadata=_help(
+            "For a page that was left to be back, as after a reload, before others see it gone.", "s"
+        ),
+    )
     session_ttl: float = attrs.field(
         default=120.0,
         validator=v.ge(0),

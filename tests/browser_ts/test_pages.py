@@ -363,3 +363,57 @@ async def test_a_frozen_page_thaws_into_its_session(visit, context, network: Pro
     await debugger.send("Page.setWebLifecycleState", {"state": "active"})
     await got(page, range(5))
     assert (await page.evaluate(INFO))["sessionId"] == session
+
+
+# -- who is here ---------------------------------------------------------------------------------------------------
+
+
+async def watching(page, room, name):
+    """Join a room under a name and write down who comes and goes."""
+    await page.evaluate(
+        """async ([room, name]) => {
+          window.seen = [];
+          client.subscribe("room:joined", ({ payload }) => seen.push(`+${payload.name}`));
+          client.subscribe("room:left", () => seen.push("-"));
+          await client.joinRoom(room, { name });
+          await client.request("room:members", { room, watch: true });
+        }""",
+        [room, name],
+    )
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_tab_with_resume_that_is_closed_is_gone_after_a_grace(visit, transport):
+    options = {"connectionType": transport, "fallbackTypes": [], "resume": True}
+    staying, closing = await visit(options), await visit(options)
+    room = f"closed-{transport}"
+    await watching(staying, room, "Ada")
+    await watching(closing, room, "Grace")
+    await staying.wait_for_function("seen.length === 1")
+    began = asyncio.get_running_loop().time()
+    await closing.close(run_before_unload=True)
+    # Much sooner than the session ends (120 s), and not so soon that a reload would be seen.
+    await staying.wait_for_function("seen.length === 2", timeout=40_000)
+    assert await staying.evaluate("seen") == ["+Grace", "-"]
+    assert asyncio.get_running_loop().time() - began >= 4.0
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_tab_with_resume_that_is_reloaded_was_never_gone(visit, transport):
+    options = {"connectionType": transport, "fallbackTypes": [], "resume": True}
+    staying, loading = await visit(options), await visit(options)
+    room = f"reloaded-{transport}"
+    await watching(staying, room, "Ada")
+    await watching(loading, room, "Grace")
+    await staying.wait_for_function("seen.length === 1")
+    await loading.reload()
+    await loading.wait_for_function("window.ready")
+    await loading.evaluate("options => start(options)", options)
+    # One whose grace begins later is gone first, if the reload's has not been taken back.
+    last = await visit(options)
+    await watching(last, room, "Alan")
+    await last.close(run_before_unload=True)
+    await staying.wait_for_function("seen.length === 3", timeout=40_000)
+    assert await staying.evaluate("seen") == ["+Grace", "+Alan", "-"]
+    who = await staying.evaluate("room => client.request('room:members', { room })", room)
+    assert [one["name"] for one in who["who"]] == ["Ada", "Grace"]

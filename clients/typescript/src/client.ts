@@ -352,7 +352,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
     this._deaf = undefined;
     if (isConnected) await atMost(this._settings.timing.close, this._sayAll());
     session.outbox.fail(new NotConnected("the client was closed"));
-    await session.end(session.link, new LinkLost("closed", "bye"), true);
+    await session.end(session.link, new LinkLost("closed", "bye"), "bye");
     session.line.abandon();
     this._endStreams();
     if (isConnected) this._events.emit("disconnect", "bye");

@@ -38,7 +38,9 @@ export function listen(client: Page, session: Session, keeper: Keeper | undefine
       const kept = (event as PageTransitionEvent).persisted;
       gone = true;
       keeper?.park(false);
-      if (!kept && !keeper) void session.end(session.link, new LinkLost("the page goes", "bye"), true);
+      // Who may be back says so: the others see it go after a grace, and not when its session is over.
+      const [code, goodbye] = kept || keeper ? (["paused", "away"] as const) : (["bye", "bye"] as const);
+      void session.end(session.link, new LinkLost("the page goes", code), goodbye);
       client.pause();
     },
     pageshow: (event) => (event as PageTransitionEvent).persisted && thaw(),

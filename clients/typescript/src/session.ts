@@ -111,15 +111,15 @@ export class Session {
     return old;
   }
 
-  /** The link has ended, or must: leave it, with a goodbye if the session ends, too. Nothing if it was left before. */
-  async end(link: Link | undefined, why: unknown, bye = false): Promise<void> {
+  /** The link has ended, or must: leave it, with a goodbye if there is one to say. Nothing if it was left before. */
+  async end(link: Link | undefined, why: unknown, goodbye?: "bye" | "away"): Promise<void> {
     if (!link || !this.line.detach(link)) return;
     this.link = undefined;
     this.outbox.end();
     this._acks.end();
     this.heartbeat.stop();
     this._listener.lost(asLost(why));
-    await link.close(bye ? link.codec.control("bye", {}) : undefined);
+    await link.close(goodbye && link.codec.control(goodbye, {}));
   }
 
   /** The link says nothing: another one would do no harm. */

@@ -1,6 +1,6 @@
 /** What a page does to its client: online and offline, shown, frozen and thawed, put away, gone. */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeNetwork, record, settled } from "./support/fake.js";
 import { memoryStore } from "./support/stores.js";
 
@@ -9,6 +9,9 @@ const KEY = "rtcore:session:http://server.test/rt";
 let network: FakeNetwork;
 let page: EventTarget;
 let document: { visibilityState: string; wasDiscarded?: boolean };
+
+// What listens is loaded beside the first connection, and takes real time the first time.
+beforeAll(() => Promise.all([import("../src/page.js"), import("../src/resume.js")]));
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -158,6 +161,20 @@ describe("a page that goes", () => {
     expect([network.last.control("bye"), network.last.readyState]).toEqual([[{}], 3]);
   });
 
+  it.each([false, true])("attaches no more while it goes, kept by the browser or not (%s)", async (persisted) => {
+    const client = await resuming();
+    happens("pagehide", { persisted });
+    const before = network.sockets.length;
+    await pass(120_000);
+    happens("online");
+    await pass(120_000);
+    expect(network.sockets.length).toBe(before);
+    happens("pageshow", { persisted: true });
+    await settled();
+    expect(network.sockets.length).toBe(before + 1);
+    await client.close();
+  });
+
   it("leaves its session to the next one, with the number of its last hello", async () => {
     const client = await resuming();
     void client.joinRoom("lobby");
@@ -171,13 +188,14 @@ describe("a page that goes", () => {
       ...{ session: "s1", secret: "secret-1", attach: 1 },
       ...{ rooms: ["lobby"], frozen: false },
     });
-    expect([network.last.control("bye"), network.last.readyState]).toEqual([[], 3]);
+    expect([network.last.control("bye"), network.last.control("away"), network.last.readyState]).toEqual([[], [{}], 3]);
   });
 
   it("into the back-forward cache closes its link, keeps its session, and attaches when it comes back", async () => {
     const client = await network.connected();
     happens("pagehide", { persisted: true });
-    expect([network.last.control("bye"), network.last.readyState, client.isConnected]).toEqual([[], 3, false]);
+    expect([network.last.control("bye"), network.last.control("away")]).toEqual([[], [{}]]);
+    expect([network.last.readyState, client.isConnected]).toEqual([3, false]);
     await pass(600_000);
     expect([network.sockets.length, client.getConnectionInfo().state]).toEqual([1, "paused"]);
     happens("pageshow", { persisted: true });

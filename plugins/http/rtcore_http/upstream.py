@@ -88,9 +88,10 @@ class Post:
         Raises:
             Rejected: there is no such session here, or it cannot take them.
         """
-        if says_only_bye(self._items):
+        farewell = goodbye(self._items)
+        if farewell is not None:
             # Also when its stream is gone, as that of a page that is closed: nothing else would end the session now.
-            return _frame(self._codec, "ack", {"n": self._manager.take_goodbye(self._fields)})
+            return _frame(self._codec, "ack", {"n": self._manager.take_goodbye(self._fields, farewell)})
         connection = self._manager.find(self._fields)
         gate = getattr(connection.link, "gate", None)
         if isinstance(gate, Gate) and gate.closed:
@@ -162,13 +163,14 @@ async def _send_later(post: Post, gate: Gate, codec: Codec, reply: Reply) -> Non
     reply.answer(found)
 
 
-def says_only_bye(items: Sequence[Item]) -> bool:
-    """Say whether a POST brings a goodbye and no messages, which would need a connection to be taken."""
+def goodbye(items: Sequence[Item]) -> Control | None:
+    """Return the `bye` or `away` of a POST that brings no messages, which would need a connection to be taken."""
     if not items or not isinstance(items[-1], Control):
-        return False
-    return any(isinstance(item, Control) and item.name == "bye" for item in items) and all(
-        isinstance(item, Control) for item in items
-    )
+        return None
+    said = [item for item in items if isinstance(item, Control)]
+    if len(said) < len(items):
+        return None
+    return next((item for item in said if item.name in {"bye", "away"}), None)
 
 
 def error_of(codec: Codec, refusal: Rejected) -> Answer:

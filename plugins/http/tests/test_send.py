@@ -200,3 +200,30 @@ async def test_an_answer_is_in_the_codec_that_was_asked_for(
         assert response.headers["Content-Type"] == turned.content_type
         (control,) = turned.decode(await response.read())
     assert control.name == "error"  # type: ignore[union-attr]
+
+
+# -- a page that may be back ---------------------------------------------------------------------------------------
+
+
+async def test_a_page_that_goes_says_so_by_a_post_when_its_stream_is_gone(sessions: Sessions) -> None:
+    manager = sessions.app.manager
+    [session] = manager.sessions.values()
+    goodbye = sessions.control(0)
+    await sessions.client.cut()
+    async with asyncio.timeout(10):
+        while session.connection is not None:  # noqa: ASYNC110 - the transport's end; there is no event of it
+            await asyncio.sleep(0)
+    assert await sessions.post(goodbye, ["away", {"within": 3}]) == (200, "ack", {"n": 0})
+    assert session in manager.departures._due
+    assert session.closed is None
+    status, _, fields = await sessions.post(goodbye, ["away", {"within": "soon"}])
+    assert (status, fields["code"]) == (400, "bad_control")
+
+
+async def test_what_a_page_said_is_worth_nothing_once_the_next_one_is_here(sessions: Sessions) -> None:
+    before = sessions.control(0)
+    await sessions.client.attach(sessions.transport.connect())
+    before[1]["secret"] = sessions.client.welcome.secret
+    status, _, fields = await sessions.post(before, ["away", {}])
+    assert (status, fields["code"]) == (409, "superseded")
+    assert not sessions.app.manager.departures._due

@@ -39,6 +39,20 @@ def rtcore_lifespan(app: App) -> AbstractAsyncContextManager[None] | None:
 
 
 @hookimpl
+def rtcore_session_left(app: App, session: Session) -> None:
+    rooms = app.find(Rooms)
+    if isinstance(rooms, RoomService):
+        rooms.away(session)
+
+
+@hookimpl
+def rtcore_session_resumed(app: App, session: Session) -> None:
+    rooms = app.find(Rooms)
+    if isinstance(rooms, RoomService):
+        rooms.back(session)
+
+
+@hookimpl
 def rtcore_session_closed(app: App, session: Session) -> None:
     rooms = app.find(Rooms)
     if isinstance(rooms, RoomService):

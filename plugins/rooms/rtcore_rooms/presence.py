@@ -10,7 +10,7 @@ limit does not make everybody ask for the list each time.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import PayloadError
@@ -32,23 +32,24 @@ class Presence:
     Args:
         room: its name.
         limit: members up to which they are named; at least 1.
-        members: everybody in it, named or not.
+        members: how many are here, named or not; those whose page has gone are not.
         watchers: where those who watch go; theirs alone.
     """
 
-    __slots__ = ("_crowded", "_limit", "_members", "_names", "_room", "_watchers")
+    __slots__ = ("_away", "_crowded", "_limit", "_members", "_names", "_room", "_watchers")
 
-    def __init__(self, room: str, limit: int, *, members: Collection[Session], watchers: Audience) -> None:
+    def __init__(self, room: str, limit: int, *, members: Callable[[], int], watchers: Audience) -> None:
         self._room = room
         self._limit = limit
         self._members = members
         self._watchers = watchers
         self._names: dict[Session, str] = {}
-        self._crowded = len(members) > limit
+        self._away: dict[Session, str] = {}
+        self._crowded = members() > limit
 
     def came(self) -> None:
         """There is one member more."""
-        if not self._crowded and len(self._members) > self._limit:
+        if not self._crowded and self._members() > self._limit:
             self._crowded = True
             self._tell("room:crowded", {"crowded": True})
 
@@ -65,16 +66,33 @@ class Presence:
     def went(self, session: Session) -> None:
         """A session is no member any more."""
         self._watchers.discard(session)
+        if self._away.pop(session, None) is None:
+            self._gone(session)
+
+    def left(self, session: Session) -> None:
+        """A member's page has gone: as if it had left, but its name waits for it, and so does what it watches."""
+        name = self._names.get(session)
+        self._gone(session)
+        if name is not None:
+            self._away[session] = name
+
+    def returned(self, session: Session) -> None:
+        """Its page is back."""
+        name = self._away.pop(session, None)
+        if name is not None:
+            self.name(session, name)
+
+    def _gone(self, session: Session) -> None:
         name = self._names.pop(session, None)
         if self._crowded:
-            if len(self._members) <= self._limit * CALM:
+            if self._members() <= self._limit * CALM:
                 self._crowded = False
                 self._tell("room:crowded", {"crowded": False})
         elif name is not None:
             # Another session of the same person may still be here, perhaps under another name.
             other = self._seen().get(session.sender)
             if other is None:
-                self._tell("room:left", {"member": session.sender})
+                self._tell("room:left", {"member": session.sender}, exclude=session)
             elif other != name:
                 self._joined(session, other)
 
@@ -105,7 +123,7 @@ class Presence:
 
     def _tell(self, type: str, payload: dict[str, Any], *, exclude: Session | None = None) -> None:
         if len(self._watchers) and not (self._crowded and type != "room:crowded"):
-            told = Message(type, {**payload, "members": len(self._members)}, room=self._room)
+            told = Message(type, {**payload, "members": self._members()}, room=self._room)
             self._watchers.publish(told, exclude=exclude)
 
 

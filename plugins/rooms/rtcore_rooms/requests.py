@@ -96,7 +96,7 @@ class Requests:
         joined = await rooms.join_with_history(
             session, wish.room, since=since, newest=max(0, wish.history), name=wish.name, patience=patience
         )
-        answer: dict[str, Any] = {"room": wish.room, "members": len(rooms.members(wish.room))}
+        answer: dict[str, Any] = {"room": wish.room, "members": rooms.present(wish.room)}
         if joined.top is not None and joined.place is not None:
             answer |= {"offset": joined.top.offset, "epoch": joined.top.epoch, "since": joined.place.offset}
         if joined.missed:
@@ -132,7 +132,7 @@ class Requests:
         found: dict[str, Any] = {
             "room": wish.room,
             "member": session.sender,
-            "members": len(rooms.members(wish.room)),
+            "members": rooms.present(wish.room),
             "watching": False,
         }
         if presence is None:

@@ -25,6 +25,7 @@ class Room:
         audience: the members on this node that are live.
         behind: the others, which read the room's history.
         past: live members that have more of the history than this node was brought yet, and up to where.
+        away: members whose page has gone and may be back; nobody sees them.
         senders: those that may send, with the name under which the others see them.
         opening: the broker's subscription, while it is being made, or its failure; `None` if it was made at once.
         waiting: sessions that are about to join: the room stays open for them.
@@ -33,8 +34,8 @@ class Room:
     """
 
     __slots__ = (
-        "_leaving", "_publishing", "audience", "behind", "delivered", "name", "opening", "options", "past", "presence",
-        "senders", "waiting",
+        "_leaving", "_publishing", "audience", "away", "behind", "delivered", "name", "opening", "options", "past",
+        "presence", "senders", "waiting",
     )  # fmt: skip
 
     def __init__(self, name: str, options: RoomOptions, audience: Audience) -> None:
@@ -43,6 +44,7 @@ class Room:
         self.audience = audience
         self.behind: dict[Session, CatchUp] = {}
         self.past: dict[Session, Position] = {}
+        self.away: set[Session] = set()
         self.senders: dict[Session, str] = {}
         self.opening: asyncio.Future[None] | None = None
         self.waiting = 0
@@ -66,6 +68,26 @@ class Room:
             self.senders[session] = sender
         if self.presence is not None:
             self.presence.came()
+
+    @property
+    def present(self) -> int:
+        """How many members others may see."""
+        return len(self) - len(self.away)
+
+    def leave(self, session: Session) -> None:
+        """A member's page has gone. What is published reaches the member when it is back."""
+        if session not in self.away:
+            self.away.add(session)
+            if self.presence is not None:
+                self.presence.left(session)
+
+    def come_back(self, session: Session) -> None:
+        """It is there again."""
+        if session in self.away:
+            self.away.discard(session)
+            if self.presence is not None:
+                self.presence.came()
+                self.presence.returned(session)
 
     def live(self, session: Session) -> None:
         """A member gets what is published from here on."""
@@ -92,6 +114,7 @@ class Room:
         if feed is not None:
             feed.end()
             session.readmit(self.name)
+        self.away.discard(session)
         self.senders.pop(session, None)
         if self.presence is not None:
             self.presence.went(session)

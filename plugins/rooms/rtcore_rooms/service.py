@@ -185,6 +185,21 @@ class RoomService:
         self._close_if_empty(here)
         return True
 
+    def away(self, session: Session) -> None:
+        """The page behind a session has gone: it stays a member, and the others see it no more until it is back."""
+        for here in self._of.get(session, {}).values():
+            here.leave(session)
+
+    def back(self, session: Session) -> None:
+        """It is there again. Harmless if it was not seen to go."""
+        for here in self._of.get(session, {}).values():
+            here.come_back(session)
+
+    def present(self, room: str) -> int:
+        """Return how many members of a room of this node are here: not those whose page has gone."""
+        here = self._rooms.get(room)
+        return 0 if here is None else here.present
+
     def forget(self, session: Session) -> None:
         """The session is over: end all its memberships."""
         for here in self._of.pop(session, {}).values():
@@ -216,7 +231,7 @@ class RoomService:
         """Return name and members of the rooms that this session may see: its own, and those that are listed."""
         mine = self._of.get(session, {})
         return [
-            (name, len(here))
+            (name, here.present)
             for name, here in (self._rooms if self._patterns.any_listed else mine).items()
             if name.startswith(prefix) and len(here) and (here.options.listed or name in mine)
         ]
@@ -329,7 +344,7 @@ class RoomService:
         limit = here.options.presence
         if here.presence is None and limit:
             watchers = self._app.manager.audience()
-            here.presence = Presence(here.name, limit, members=here, watchers=watchers)
+            here.presence = Presence(here.name, limit, members=lambda: here.present, watchers=watchers)
         return here.presence
 
     async def _rights(self, session: Session, room: str, patience: Patience) -> str | None:
