@@ -186,7 +186,7 @@ describe("a page that goes", () => {
     happens("pagehide", { persisted: false });
     expect(JSON.parse(parked() as string)).toEqual({
       ...{ session: "s1", secret: "secret-1", attach: 1 },
-      ...{ rooms: ["lobby"], frozen: false },
+      frozen: false,
     });
     expect([network.last.control("bye"), network.last.control("away"), network.last.readyState]).toEqual([[], [{}], 3]);
   });
