@@ -17,6 +17,7 @@ from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
 from rtcore.wire.format import MAX_ITEMS
 from rtcore.wire.message import PRIORITIES, Message
 from rtcore.wire.ranges import RANGES_MAX, Ranges
+from rtcore.wire.values import mark, plain, unmark
 
 _TEXTS: Final = ("type", "id", "re", "room", "priority", "sender", "epoch", "trace")
 _FIELDS: Final = (*_TEXTS, "offset", "covers", "timestamp", "version")
@@ -51,9 +52,13 @@ class PlainCodec:
             # The last key, so that the bytes can be put in as they are.
             head = self._dump(fields)
             return head[:-1] + b',"payload":'.translate(self._turn) + message.raw + head[-1:]
-        if message.payload is not None:
-            fields["payload"] = message.payload
+        payload = message.value()
+        if payload is not None:
+            fields["payload"] = mark(plain(payload))
         return self._dump(fields)
+
+    def encode_payload(self, payload: Any) -> bytes:
+        return self._dump(mark(plain(payload)))
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         return self._dump([name, fields])
@@ -68,9 +73,14 @@ class PlainCodec:
             raise FrameError(f"more than {MAX_ITEMS} items in a frame")
         return items
 
+    def decode_first(self, frame: bytes) -> tuple[Item | None, bytes]:
+        first, _, rest = frame.partition(b"\n".translate(self._turn))
+        items = self.decode(first)
+        return (items[0] if items else None), rest
+
     def decode_payload(self, raw: bytes) -> Any:
         try:
-            return json.loads(raw.translate(self._turn))
+            return unmark(_load(raw.translate(self._turn)))
         except (ValueError, RecursionError) as error:
             raise UndecodableError(str(error)) from error
 
@@ -86,17 +96,29 @@ class PlainCodec:
             return _control(line)
         if line[:1] != b"{":
             raise FrameError("an item is neither a JSON object nor a JSON array")
+        fields: dict[str, Any] = {}
         try:
-            fields = json.loads(line)
+            fields = _load(line)
             payload = fields.pop("payload", ...)
-            known = {name: fields[name] for name in _FIELDS if name in fields}
+            known: dict[str, Any] = {name: fields[name] for name in _FIELDS if name in fields}
             _check(known)
             if "covers" in known:
                 known["covers"] = _ranges(known["covers"])
-        except (ValueError, RecursionError) as error:
-            return Undecodable(str(error)[:200])
+            if payload is not ...:
+                plain(unmark(payload))
+        except (ValueError, TypeError, RecursionError) as error:
+            request = fields.get("id")
+            known_id = request if isinstance(request, str) and len(request) <= 256 else None
+            return Undecodable(str(error)[:200], known_id)
         raw = None if payload is ... else self._dump(payload)
         return Message(**known, raw=raw, raw_codec=self)
+
+
+def _load(line: bytes) -> Any:
+    def refuse(word: str) -> Any:
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(line, parse_constant=refuse)
 
 
 def _control(line: bytes) -> Control:

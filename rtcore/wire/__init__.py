@@ -1,8 +1,8 @@
 """The protocol, sans-I/O: what both ends of a session share. No asyncio, no sockets, no clock.
 
-`message`, `control` and `hello` are the nouns; `format` makes them bytes; `window` and `lanes` hold them;
-`server_line` and `client_line` are the two state machines; `codes` is the table of everything that can go wrong.
-docs/wire.md is the same in prose.
+`message`, `control` and `hello` are the nouns, `values` what payloads hold; `format` makes them bytes; `window` and
+`lanes` hold them; `server_line` and `client_line` are the two state machines; `codes` is the table of everything that
+can go wrong. docs/wire.md is the same in prose.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rtcore.wire.hello import Hello, Welcome
 from rtcore.wire.lanes import Lanes
 from rtcore.wire.message import LANE, PRIORITIES, Message, Priority
 from rtcore.wire.server_line import Attached, ServerLine
+from rtcore.wire.values import is_simple, mark, plain, unmark
 from rtcore.wire.window import Rest, Window
 
 __all__ = [
@@ -56,5 +57,9 @@ __all__ = [
     "Window",
     "WireError",
     "after_close",
+    "is_simple",
+    "mark",
+    "plain",
+    "unmark",
     "unpack",
 ]

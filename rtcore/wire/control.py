@@ -23,9 +23,13 @@ class Control(NamedTuple):
 
 
 class Undecodable(NamedTuple):
-    """An item that is a message by its first byte and could not be decoded. It is counted."""
+    """An item that is a message by its first byte and could not be decoded. It is counted.
+
+    `id` is the message's, if that can be read all the same: whoever waits for an answer to it gets one.
+    """
 
     reason: str
+    id: str | None = None
 
 
 #: Who sends what; the fields are in docs/wire.md.

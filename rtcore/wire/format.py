@@ -73,7 +73,12 @@ class Format:
 
     def encode(self, message: Message) -> bytes:
         """Return the form of one message. Use `message.form(format)`, which remembers it."""
-        item = self.codec.encode(message)
+        codec = self.codec
+        item = message.item
+        if item is None or message.raw_codec is not codec:
+            item = codec.encode(message)
+            if message.raw is None and message.item is None:
+                message.keep(item, codec)
         if len(item) > self._largest:
             return self._large(message, item)
         if self.batch:

@@ -2,6 +2,9 @@
 
 A message that came from the wire keeps its payload as the bytes it arrived in until somebody looks at it.
 Relaying a room message therefore never decodes it, and what one member sent is what every member gets.
+
+Rule: what is sent is what the payload was when it was sent. The first item that is made of a message is kept, and the
+program's object is not: whatever form is made later, for another codec or a replay, is made of that item.
 """
 
 from __future__ import annotations
@@ -51,6 +54,7 @@ class _Fields(msgspec.Struct, eq=False, gc=False):
     raw: bytes | None = None
     raw_codec: Codec | None = None
     n: int = 0
+    item: bytes | None = None
     made_for: Format | None = None
     made: bytes = b""
     _forms: dict[Format, bytes] | None = None
@@ -75,7 +79,9 @@ class Message(_Fields, eq=False, gc=False):
         trace: a W3C `traceparent` (Trace Context, section 3.2), or `None`.
         n: its place among the messages that its sender has sent in its session, from 1; 0 if it came from no client;
             less than 0 if it answers the message at that place.
-        raw: the payload as it came, in the encoding of `raw_codec`; `None` when the payload is an object.
+        raw: the payload as it came, in the encoding of `raw_codec`; `None` when the payload is an object. Where it is
+            there it is what counts, whatever has become of `payload` since somebody looked at it.
+        item: the item that was made first, by `raw_codec`, of a payload that was an object; it stands for it since.
         made: the wire form that was asked for last, and `made_for` the format that it has; `None` if there is none.
 
     A message is immutable once it has been posted: its wire forms are shared by all who receive it.
@@ -85,14 +91,49 @@ class Message(_Fields, eq=False, gc=False):
 
     @property  # type: ignore[misc]  # it stands before the field, which is `_payload` from here on
     def payload(self) -> Any:
-        """The payload as Python objects; decoded at the first look.
+        """The payload as Python objects; decoded at the first look. Once it was sent, a copy of what was sent.
 
         Raises:
             UndecodableError: the bytes are not what the codec can decode.
         """
-        if self._payload is None and self.raw is not None and self.raw_codec is not None:
-            self._payload = self.raw_codec.decode_payload(self.raw)
+        if self._payload is None and self.raw_codec is not None:
+            if self.item is not None:
+                self._thaw(self.raw_codec)
+            if self.raw is not None:
+                self._payload = self.raw_codec.decode_payload(self.raw)
         return self._payload
+
+    def value(self) -> Any:
+        """Return the payload for a codec to encode: not what somebody has looked at, and may have changed."""
+        if self.item is not None or self.raw is not None:
+            if self.raw_codec is None:
+                return None
+            if self.item is not None:
+                self._thaw(self.raw_codec)
+            return self.raw_codec.decode_payload(self.raw)  # type: ignore[arg-type]  # it is there now
+        return self._payload
+
+    def keep(self, item: bytes, codec: Codec) -> None:
+        """This item was made of the payload, an object: from now on it is what was sent."""
+        self.item, self.raw_codec, self._payload = item, codec, None
+
+    def freeze(self, codec: Codec) -> None:
+        """Whoever changes the payload's object from now on changes nothing that is sent. Again is harmless.
+
+        For those who hold a message before anybody encodes it, such as a broker that sends later.
+
+        Raises:
+            TypeError: the payload holds something that cannot be sent.
+        """
+        if self.raw is None and self.item is None and self._payload is not None:
+            self.raw, self.raw_codec, self._payload = codec.encode_payload(self._payload), codec, None
+
+    def _thaw(self, codec: Codec) -> None:
+        """Take the payload's bytes out of the item."""
+        came = codec.decode(self.item or b"")[0]
+        if isinstance(came, Message):
+            self.raw = came.raw if came.raw is not None else codec.encode_payload(came.payload)
+        self.item = None
 
     def form(self, form: Format) -> bytes:
         """Return the framed bytes for connections of one format; encoded at the first call.
@@ -121,8 +162,8 @@ class Message(_Fields, eq=False, gc=False):
 
     @property
     def size(self) -> int:
-        """Bytes of the last wire form; of the raw payload, or 0, if it was never encoded."""
-        return len(self.made) or len(self.raw or b"")
+        """Bytes of the last wire form; of its item, its raw payload, or 0, if it was never encoded."""
+        return len(self.made) or len(self.item or self.raw or b"")
 
     @property
     def posted(self) -> bool:
@@ -131,6 +172,8 @@ class Message(_Fields, eq=False, gc=False):
 
     def copy(self) -> Message:
         """Return the same message as one that was never posted, to nobody's request and by nobody's count."""
+        if self.item is not None and self.raw_codec is not None:
+            self._thaw(self.raw_codec)
         return Message(
             self.type, self._payload, room=self.room, priority=self.priority, sender=self.sender,
             offset=self.offset, epoch=self.epoch, timestamp=self.timestamp, version=self.version,
@@ -144,7 +187,9 @@ class Message(_Fields, eq=False, gc=False):
         return other
 
     def forget_forms(self) -> None:
-        """Drop the remembered wire forms; they are made again when they are needed."""
+        """Drop the remembered wire forms; they are made again when they are needed, of the payload as it was."""
+        if self.item is not None and self.raw_codec is not None:
+            self._thaw(self.raw_codec)
         self.made_for, self.made, self._forms = None, b"", None
 
     def __repr__(self) -> str:

@@ -29,13 +29,20 @@ class PlainJson:
         }
         if message.priority != "normal":
             fields["priority"] = message.priority
-        return json.dumps({**fields, "payload": message.payload}).encode()
+        return json.dumps({**fields, "payload": message.value()}).encode()
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         return json.dumps([name, fields]).encode()
 
     def join(self, items: Sequence[bytes]) -> bytes:
         return b"\n".join(items)
+
+    def encode_payload(self, payload: Any) -> bytes:
+        return json.dumps(payload).encode()
+
+    def decode_first(self, frame: bytes) -> tuple[Item | None, bytes]:
+        first, _, rest = frame.partition(b"\n")
+        return (self._item(first) if first else None), rest
 
     def decode(self, frame: bytes) -> Sequence[Item]:
         return [self._item(line) for line in frame.split(b"\n") if line]

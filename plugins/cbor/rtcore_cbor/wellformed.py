@@ -1,6 +1,6 @@
 """Where an item ends, whatever is in it: the well-formedness check of RFC 8949, appendix C.
 
-Asked only when an item cannot be decoded, so that the items after it can be.
+Asked only when nothing else can find the end of an item, so that the items after it can be decoded.
 """
 
 from __future__ import annotations
@@ -9,57 +9,64 @@ from typing import Final
 
 from rtcore.wire.errors import FrameError
 
-#: Items within an item that are looked at. A frame that is broken and larger than this is not worth the time.
-STEPS_MAX: Final = 10_000
+#: Items within items that are looked at, of all of a frame: some 20 ms. A frame that is more broken is given up.
+STEPS_MAX: Final = 50_000
 
 _INDEFINITE: Final = 31
 _BREAK: Final = 0xFF
 
 
-def end_of(frame: bytes, start: int) -> int:
-    """Return the index after the item that begins at `start`.
+class Walker:
+    """Walks through the bad items of one frame."""
 
-    Raises:
-        FrameError: it is not well-formed, or too large to be looked through.
+    def __init__(self, frame: bytes) -> None:
+        self.frame = frame
+        self._steps = STEPS_MAX
 
-    >>> end_of(bytes.fromhex("82 01 61 78 00".replace(" ", "")), 0)
-    4
-    """
-    place = start
-    # Items that are still to come, per open container; -1 where only a break ends it.
-    open_: list[int] = [1]
-    for _ in range(STEPS_MAX):
-        while open_[-1] == 0:
-            open_.pop()
-            if not open_ and place <= len(frame):
-                return place
-            if not open_:
+    def end_of(self, start: int) -> int:
+        """Return the index after the item that begins at `start`.
+
+        Raises:
+            FrameError: it is not well-formed, or there is too much of what cannot be decoded.
+
+        >>> Walker(bytes.fromhex("82 01 61 78 00")).end_of(0)
+        4
+        """
+        frame, place = self.frame, start
+        # Items that are still to come, per open container; -1 where only a break ends it.
+        open_: list[int] = [1]
+        while open_:
+            left = open_[-1]
+            if left == 0:
+                open_.pop()
+                continue
+            self._steps -= 1
+            if self._steps < 0:
+                raise FrameError("more that cannot be decoded than is worth looking through")
+            if place >= len(frame):
                 raise FrameError("an item that is cut short")
-        if place >= len(frame):
-            break
-        first = frame[place]
-        if first == _BREAK:
-            if open_[-1] != -1:
-                break
-            open_.pop()
-            place += 1
-            continue
-        if open_[-1] > 0:
-            open_[-1] -= 1
-        major, argument, place = _head(frame, place)
-        if argument == -1:
-            open_.append(-1)
-        elif major in (2, 3):
-            place += argument
-        elif major == 4:
-            open_.append(argument)
-        elif major == 5:
-            open_.append(2 * argument)
-        elif major == 6:
-            open_.append(1)
-    else:
-        raise FrameError("an item that cannot be decoded and is too large to be skipped")
-    raise FrameError("an item that is not well-formed CBOR")
+            if frame[place] == _BREAK:
+                if left != -1:
+                    raise _malformed()
+                open_.pop()
+                place += 1
+                continue
+            if left > 0:
+                open_[-1] = left - 1
+            major, argument, place = _head(frame, place)
+            if argument == -1:
+                open_.append(-1)
+            elif major in (2, 3):
+                place += argument
+            elif major == 4:
+                open_.append(argument)
+            elif major == 5:
+                open_.append(2 * argument)
+            elif major == 6:
+                open_.append(1)
+        if place > len(frame):
+            raise FrameError("an item that is cut short")
+        return place
 
 
 def _head(frame: bytes, place: int) -> tuple[int, int, int]:
@@ -75,4 +82,8 @@ def _head(frame: bytes, place: int) -> tuple[int, int, int]:
             return major, argument, place + size
     elif info == _INDEFINITE and major in (2, 3, 4, 5):
         return major, -1, place
-    raise FrameError("an item that is not well-formed CBOR")
+    raise _malformed()
+
+
+def _malformed() -> FrameError:
+    return FrameError("an item that is not well-formed CBOR")

@@ -16,7 +16,8 @@ import rtcore_cbor
 from hypothesis import given
 from hypothesis import strategies as st
 from rtcore_cbor.codec import CborCodec
-from rtcore_cbor.wellformed import STEPS_MAX, end_of
+from rtcore_cbor.subset import NUMBER_MAX
+from rtcore_cbor.wellformed import STEPS_MAX, Walker
 
 from rtcore.spi.codec import Codec
 from rtcore.wire.control import Control, Undecodable
@@ -112,16 +113,22 @@ def test_no_choice_of_words_moves_the_payload(fields):
 # -- what comes in -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [2**64, -(2**64) - 1, 2**1023, -(2**1023)])
+@pytest.mark.parametrize(
+    "number",
+    [2**64, -(2**64) - 1, 10**4300 - 1, 1 - 10**4300],
+    ids=["65 bits", "negative", "largest", "least"],
+)
 def test_whole_numbers_may_be_large(codec, number):
     [message] = codec.decode(codec.encode(Message("a", number)))
     assert message.payload == number
 
 
 def test_numbers_too_large_to_be_meant_are_undecodable(codec):
-    [bad] = codec.decode(codec.encode(Message("a", 2**1024)))
+    [bad] = codec.decode(cbor2.dumps({"type": "a", "payload": 1 << (8 * NUMBER_MAX)}))
     assert isinstance(bad, Undecodable)
-    assert "128 bytes" in bad.reason
+    assert f"{NUMBER_MAX} bytes" in bad.reason
+    with pytest.raises(TypeError, match="more than 4300 digits"):
+        codec.encode(Message("a", [10**4300]))
 
 
 def test_a_reason_names_the_field_and_is_short(codec):
@@ -138,13 +145,21 @@ def test_a_codec_works_on_after_every_kind_of_failure(codec):
         b"\xa1",
         b"\xa1\x64type\xff",
         b"\x81" * 500,
+        b"\x81" * 5000,
         cbor2.dumps({"type": "a", "payload": {1: 2}}),
+        cbor2.dumps({"type": "a", "payload": cbor2.CBORTag(28, [])}),
         b"\x01",
     )
-    for frame in bad:
+    deep = b"\xa2\x64type\x61a\x67payload" + b"\x81" * 128 + b"\x01"
+    for frame in bad * 3:
         with suppress(ValueError):
             codec.decode(frame)
-        [message] = codec.decode(good)
+        with suppress(ValueError):
+            codec.decode_payload(frame)
+        with suppress(ValueError):
+            codec.decode_first(frame)
+        [first, message] = codec.decode(deep + good)
+        assert first.type == "a"
         assert message.payload == [1]
     with pytest.raises(TypeError):
         codec.encode(Message("a", [object()]))
@@ -175,7 +190,7 @@ class Line:
         (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05Z"),
         (date(2026, 1, 2), "2026-01-02"),
         (time(3, 4, 5), "03:04:05"),
-        (timedelta(minutes=1), 60.0),
+        (timedelta(minutes=1), "PT60S"),
         (Decimal("1.50"), "1.50"),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (ip_address("::1"), "::1"),
@@ -208,7 +223,7 @@ def test_what_a_peer_would_refuse_is_not_sent(codec, strange):
 )
 def test_the_end_of_an_item_is_where_cbor2_ends(value):
     item = cbor2.dumps(value)
-    assert end_of(b"\x00" + item + b"\x00", 1) == 1 + len(item)
+    assert Walker(b"\x00" + item + b"\x00").end_of(1) == 1 + len(item)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +232,7 @@ def test_the_end_of_an_item_is_where_cbor2_ends(value):
 )
 def test_the_end_of_items_that_are_not_spoken_here_is_found_too(item):
     item = bytes.fromhex(item)
-    assert end_of(item + b"\x00", 0) == len(item)
+    assert Walker(item + b"\x00").end_of(0) == len(item)
 
 
 @pytest.mark.parametrize(
@@ -226,9 +241,18 @@ def test_the_end_of_items_that_are_not_spoken_here_is_found_too(item):
 )
 def test_what_is_not_well_formed_has_no_end(item):
     with pytest.raises(FrameError):
-        end_of(bytes.fromhex(item), 0)
+        Walker(bytes.fromhex(item)).end_of(0)
 
 
 def test_the_search_for_an_end_is_bounded():
-    with pytest.raises(FrameError, match="too large"):
-        end_of(cbor2.dumps([0] * (STEPS_MAX + 1)), 0)
+    with pytest.raises(FrameError, match="worth looking through"):
+        Walker(cbor2.dumps([0] * (STEPS_MAX + 1))).end_of(0)
+
+
+def test_the_search_is_bounded_for_all_of_a_frame_and_not_for_each_item():
+    item = cbor2.dumps([0] * 99)
+    walker = Walker(item * (STEPS_MAX // 100 + 1))
+    for place in range(0, STEPS_MAX // 100 * len(item), len(item)):
+        walker.end_of(place)
+    with pytest.raises(FrameError, match="worth looking through"):
+        walker.end_of(len(walker.frame) - len(item))

@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 
 from rtcore.errors import PayloadError
+from rtcore.wire.errors import UndecodableError
+from rtcore.wire.values import unmark
+from rtcore_json.bounds import has_marker, read_any
 
 _PATH = re.compile(r" - at `(?:key` in `)?\$(?P<path>[^`]*)`$")
 _GIVEN = re.compile(r"(?P<expected>Expected .+?), got (?P<given>.+)", re.DOTALL)
@@ -32,19 +35,35 @@ class TypedJson:
         if decode is None:
             decode = self._decoders[type_] = msgspec.json.Decoder(type_, dec_hook=_cannot_make).decode
         try:
-            return decode(raw)
+            if not has_marker(raw):
+                return decode(raw)
         except (ValueError, RecursionError) as error:
-            raise _explained(error, lambda: msgspec.json.decode(raw)) from error
+            if "out of range" not in str(error):
+                raise _explained(error, lambda: msgspec.json.decode(raw)) from error
+        return _converted(raw, type_)
 
 
 class MsgspecConverter:
     """See `rtcore.spi.codec.Converter`."""
 
     def convert(self, payload: object, type_: type[Any]) -> Any:
-        try:
-            return msgspec.convert(payload, type_, dec_hook=_cannot_make)
-        except (ValueError, RecursionError) as error:
-            raise _explained(error, lambda: payload) from error
+        return _convert(payload, type_)
+
+
+def _convert(payload: object, type_: type[Any]) -> Any:
+    try:
+        return msgspec.convert(payload, type_, dec_hook=_cannot_make)
+    except (ValueError, RecursionError) as error:
+        raise _explained(error, lambda: payload) from error
+
+
+def _converted(raw: bytes, type_: type[Any]) -> Any:
+    """The long way, for what msgspec cannot read by itself: bytes, and floats that JSON lacks."""
+    try:
+        value = read_any(raw)
+    except UndecodableError as error:
+        raise PayloadError("", "JSON", str(error)) from error
+    return _convert(unmark(value) if has_marker(raw) else value, type_)
 
 
 def _cannot_make(type_: type[Any], given: object) -> Any:

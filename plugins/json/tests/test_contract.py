@@ -20,7 +20,7 @@ class TestJson(CodecContract):
     )
     bad_controls = (b"[", b"[]", b'["ack"]', b"[1,{}]", b'["ack",[]]', b'["ack",{},1]', b"[" * 100_000)
     bad_frames = (b"1", b'"a"', b"null", b"\xff", b"\xef\xbb\xbf{}", b'{"type":"a"}\nx', b"\x00")
-    bad_payloads = (b"", b"{", b"\xff", b'"\\ud800"', b"1e999", b"1" * 5000, b"[" * 100_000, b"NaN")
+    bad_payloads = (b"", b"{", b"\xff", b'"\\ud800"', b"1" * 5000, b"[" * 100_000, b"NaN")
 
     def make_codec(self) -> JsonCodec:
         return JsonCodec()

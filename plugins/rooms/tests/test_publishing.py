@@ -138,7 +138,7 @@ async def test_what_the_members_codec_cannot_express_is_the_senders_to_mend(hous
     async with house() as h:
         alice = await h.client("r")
         with pytest.raises(Rejected, match="bad_payload"):
-            h.rooms.publish_from(h.session(alice), Message("chat", float("nan"), room="r"))
+            h.rooms.publish_from(h.session(alice), Message("chat", "half an emoji \ud83d", room="r"))
 
 
 def test_the_longest_pattern_wins(house):
