@@ -67,6 +67,7 @@ class RoomService:
     def __init__(self, app: App, settings: Settings) -> None:
         self.arrivals = Arrivals(self.publish_from)
         self._app = app
+        self._later = False  # the broker has answered after the call: then it may encode after it, too
         self._settings = settings
         self._patterns = Patterns(settings.options)
         self._rooms: dict[str, Room] = {}
@@ -242,7 +243,7 @@ class RoomService:
         self, room: str, message: Message, *, exclude: Session | None = None
     ) -> Position | Awaitable[Position | None] | None:
         check_name(room)
-        if message.room != room or message.offset is not None:
+        if message.room != room or message.offset is not None or message.posted:
             # The program's message may be on its way elsewhere; it stays as it is.
             message = addressed(message, room)
         here = self._rooms.get(room)
@@ -326,13 +327,23 @@ class RoomService:
         if broker is None:
             self.deliver(publication)
             return None
+        if publication.keep or self._later:
+            # It will be encoded some time: what is published is what it is now.
+            self._freeze(publication.message)
         answer = broker.publish(publication)
         if answer is None or isinstance(answer, Position):
             return answer
+        self._later = True
+        self._freeze(publication.message)
         # Whether or not anybody waits for the answer, the broker's work must be done and its failure seen.
         return self._app.spawn(_awaited(answer), name=f"publish to {publication.room}")
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _freeze(self, message: Message) -> None:
+        codec = self._app.registry.codecs.get(self._app.options.codec)
+        if codec is not None:
+            message.freeze(codec)
 
     def _name(self, session: Session, here: Room, name: str | None) -> None:
         presence = self._presence(here) if name is not None else None

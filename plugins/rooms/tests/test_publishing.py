@@ -8,6 +8,7 @@ import pytest
 from rtcore.errors import Rejected, SettingsError
 from rtcore.hooks import hookimpl
 from rtcore.spi.broker import Position
+from rtcore.testing import PlainCodec
 from rtcore.wire.message import Message
 
 
@@ -261,10 +262,72 @@ async def test_nobody_can_claim_offsets_for_its_own_message(house):
         assert (got.offset, got.covers) == (1, None)
 
 
+async def test_what_is_published_is_what_it_was_then_though_nobody_listened(house):
+    async with house({"r": {"history": 5}}) as h:
+        state = {"n": 0}
+        for n in (1, 2):
+            state["n"] = n
+            h.app.manager.send_to_room("r", Message("score", state))
+        state["n"] = 3
+        alice = await h.client()
+        await alice.request("room:join", {"room": "r", "history": 5})
+        assert [(await alice.receive()).payload for _ in range(2)] == [{"n": 1}, {"n": 2}]
+
+
+async def test_what_a_broker_sends_later_is_what_was_published(house):
+    class Later:
+        """Answers after a while, and delivers then."""
+
+        name = "later"
+
+        @hookimpl
+        def rtcore_brokers(self):
+            return [self]
+
+        async def start(self, sink):
+            self.sink = sink
+
+        async def stop(self):
+            pass
+
+        def subscribe(self, room):
+            return None
+
+        def unsubscribe(self, room):
+            pass
+
+        def publish(self, publication):
+            async def publish():
+                await asyncio.sleep(0)
+                self.sink(publication)
+
+            return publish()
+
+    async with house(broker=False, plugins=[Later()]) as h:
+        alice = await h.client("r")
+        state = {"n": 0}
+        for n in (1, 2):
+            state["n"] = n
+            h.app.manager.send_to_room("r", Message("score", state))
+        state["n"] = 3
+        assert [(await alice.receive()).payload for _ in range(2)] == [{"n": 1}, {"n": 2}]
+
+
+async def test_a_message_that_was_sent_before_may_be_published_too(house):
+    async with house({"r": {"history": 5}}) as h:
+        alice, bob = await h.client("r"), await h.client("r")
+        message = Message("news", [1], room="r")
+        h.session(bob).post(message)
+        h.app.manager.send_to_room("r", message)
+        assert (await alice.receive()).offset == 1
+        assert [(await bob.receive()).offset for _ in range(2)] == [None, 1]
+
+
 async def test_a_message_of_the_history_that_a_codec_cannot_express_is_a_gap_and_no_obstacle(house):
     async with house({"r": {"history": 5}}) as h:
-        for payload in (1, float("nan"), 3):
-            h.app.manager.send_to_room("r", Message("news", payload))
+        foreign = PlainCodec("foreign", binary=True)
+        for raw in (foreign.encode_payload(1), b"no payload at all", foreign.encode_payload(3)):
+            h.app.manager.send_to_room("r", Message("news", raw=raw, raw_codec=foreign))
         alice = await h.client()
         answer = await alice.request("room:join", {"room": "r", "history": 5})
         assert answer.payload["offset"] == 3
