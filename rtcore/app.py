@@ -11,16 +11,16 @@ Rule: no globals. Two apps in one process do not know of each other; tests pass 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rtcore import hooks
-from rtcore.contained import Escaped
 from rtcore.errors import PluginError, RtcoreError
+from rtcore.forks import Forks, Numbered
 from rtcore.inbound import Inbound
 from rtcore.manager import RealtimeManager
 from rtcore.plugins import Report, load, new_manager, settings_classes
@@ -28,6 +28,8 @@ from rtcore.registry import Registry, build
 from rtcore.settings import Options, Resolved, Sources, from_mapping, resolve
 from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
+from rtcore.steps import Steps
+from rtcore.tasks import Tasks
 from rtcore.telemetry import Tracing
 from rtcore.wire.policy import Policy
 
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from rtcore.spi.broker import Broker, Publication
 
 _log = logging.getLogger("rtcore.app")
+
+#: The part of a stop's time that is kept for tasks that have been cancelled and clean up.
+LATE = 0.2
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
@@ -73,8 +78,9 @@ class App:
         self._own: list[Handler] = []
         self.policies: dict[str, Policy] = {}
         self._booted = False
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._stack: contextlib.AsyncExitStack | None = None
+        self._tasks = Tasks()
+        self._forks = Forks()
+        self._steps: Steps | None = None
         self._hooks: pluggy.PluginManager
         self._broker: Broker | None = None
         self.plugins: Report
@@ -115,7 +121,10 @@ class App:
         self.policies[pattern] = policy
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT, then drain and stop; a second signal ends at once. See `rtcore.serve`."""
+        """Run until SIGTERM or SIGINT, then drain and stop; a second signal ends at once. See `rtcore.serve`.
+
+        After a signal it takes `drain_time` + `stop_grace` seconds at most; then the process ends as it is.
+        """
         from rtcore.serve import run
 
         run(self)
@@ -168,17 +177,18 @@ class App:
 
         A `SystemExit` or a `KeyboardInterrupt` that it raises is such a failure, and does not end the event loop.
         """
-        task = self.own(_to_itself(coro, name), name=name)
-        # One that is cancelled before it has begun never awaits what it is for.
-        task.add_done_callback(lambda _: coro.close())
-        return task
+        return self._tasks.spawn(coro, name)
 
     def own(self, coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Do the same for what lets no such thing out: a frame less for each handler."""
-        task = asyncio.get_running_loop().create_task(coro, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        return self._tasks.own(coro, name)
+
+    def close_in_children(self, listening: Callable[[], Iterable[Numbered]]) -> None:
+        """Close, in each child that this process forks, what a transport listens on and has accepted there.
+
+        A transport with a port of its own calls this once. `listening` returns its listening sockets that are open.
+        """
+        self._forks.close_in_children(listening)
 
     def observe(self, hook: str, **facts: Any) -> None:
         """Tell the observers. One that raises is logged; it changes nothing for anybody else.
@@ -237,41 +247,43 @@ class App:
     async def start(self) -> None:
         """Boot, then start everything: broker, services, handlers, transports. Undone whole if anything fails."""
         self.boot()
-        if self._stack is not None:
+        if self._steps is not None:
             raise RtcoreError("the app is running already")
-        async with contextlib.AsyncExitStack() as stack:
-            self.manager.draining = False
-            self.manager.flusher.start(asyncio.get_running_loop())
-            stack.push_async_callback(self._end_tasks)
-            phases = self._lifespans()
-            if self._broker is not None:
-                stack.push_async_callback(self._broker.stop)
-                await self._broker.start(self._deliver)
-            for phase in hooks.Phase:
-                if phase is hooks.Phase.TRANSPORTS:
-                    for transport in self.registry.transports.values():
-                        stack.push_async_callback(transport.stop)
-                        # Before any of them stops: the first may have connections when the second fails to start.
-                        stack.callback(self.manager.stop)
-                        await transport.start(self)
-                for context in phases[phase]:
-                    await stack.enter_async_context(context)
-            self.spawn(self.manager.heartbeat.run(), name="heartbeat")
-            self._stack = stack.pop_all()
+        steps = Steps()
+        try:
+            await self._begin(steps)
+        except BaseException:  # noqa: BLE001 - raised again, once everything is undone
+            try:
+                async with steps:
+                    raise
+            finally:
+                await self._tasks.end(asyncio.get_running_loop().time() + self.options.stop_grace)
+        self._steps = steps
         _log.info("started: node %s, %d plugins", self.node, len(self.plugins.loaded))
 
-    async def stop(self) -> None:
-        """Close what is open and undo the start. Call `drain` before it to be gentle. Again is harmless."""
-        stack, self._stack = self._stack, None
-        if stack is None:
+    async def stop(self, within: float | None = None) -> None:
+        """Close what is open and undo the start. Call `drain` before it to be gentle. Again is harmless.
+
+        Args:
+            within: seconds; `stop_grace` of the settings by default. A step that takes longer is cancelled, and a task
+                that does not end for it is left behind; both are logged.
+        """
+        steps, self._steps = self._steps, None
+        if steps is None:
             return
         self.manager.draining = True
-        async with stack:
-            for transport in self.registry.transports.values():
-                await transport.stop_accepting()
-            self.manager.stop()
-            # One turn of the loop, so that what was written reaches the sockets before they are closed.
-            await asyncio.sleep(0)
+        within = self.options.stop_grace if within is None else within
+        end_by = asyncio.get_running_loop().time() + within
+        steps.end_by = end_by - within * LATE
+        try:
+            async with steps:
+                for name, transport in self.registry.transports.items():
+                    await steps.step(f"transport {name}", transport.stop_accepting)
+                self.manager.stop()
+                # One turn of the loop, so that what was written reaches the sockets before they are closed.
+                await asyncio.sleep(0)
+        finally:
+            await self._tasks.end(end_by)
         _log.info("stopped")
 
     async def drain(self, within: float | None = None) -> None:
@@ -297,6 +309,25 @@ class App:
 
     # -- inside ----------------------------------------------------------------------------------------
 
+    async def _begin(self, steps: Steps) -> None:
+        """Start everything; note how each step is undone."""
+        self.manager.draining = False
+        self.manager.flusher.start(asyncio.get_running_loop())
+        phases = self._lifespans()
+        if self._broker is not None:
+            steps.undo(f"broker {self._broker.name}", self._broker.stop)
+            await self._broker.start(self._deliver)
+        for phase in hooks.Phase:
+            if phase is hooks.Phase.TRANSPORTS:
+                for name, transport in self.registry.transports.items():
+                    steps.undo(f"transport {name}", transport.stop)
+                    # Before any of them stops: the first may have connections when the second fails to start.
+                    steps.callback(self.manager.stop)
+                    await transport.start(self)
+            for plugin, context in phases[phase]:
+                await steps.enter(f"the lifespan of {plugin}", context)
+        self.spawn(self.manager.heartbeat.run(), name="heartbeat")
+
     def _choose_broker(self) -> Broker | None:
         brokers, wanted = self.registry.brokers, self.options.broker
         if wanted is not None:
@@ -316,35 +347,15 @@ class App:
         if rooms is not None:
             rooms.deliver(publication)
 
-    def _lifespans(self) -> Mapping[hooks.Phase, list[contextlib.AbstractAsyncContextManager[Any]]]:
-        phases: dict[hooks.Phase, list[contextlib.AbstractAsyncContextManager[Any]]] = {
+    def _lifespans(self) -> Mapping[hooks.Phase, list[tuple[str, AbstractAsyncContextManager[Any]]]]:
+        phases: dict[hooks.Phase, list[tuple[str, AbstractAsyncContextManager[Any]]]] = {
             p: [] for p in hooks.Phase
         }
         impls = self._hooks.hook.rtcore_lifespan.get_hookimpls()
         for impl in sorted(impls, key=lambda impl: impl.plugin_name):
             answer: Any = impl.function(*[self for _ in impl.argnames])
             if isinstance(answer, hooks.Lifespan):
-                phases[answer.phase].append(answer.context)
+                phases[answer.phase].append((impl.plugin_name, answer.context))
             elif answer is not None:
-                phases[hooks.Phase.SERVICES].append(answer)
+                phases[hooks.Phase.SERVICES].append((impl.plugin_name, answer))
         return phases
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("task %r failed", task.get_name(), exc_info=task.exception())
-
-    async def _end_tasks(self) -> None:
-        # More than once: what a task does when it is cancelled may begin another one. Not the task that stops the app.
-        while tasks := self._tasks - {asyncio.current_task()}:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _to_itself(coro: Coroutine[Any, Any, T], name: str) -> T:
-    """Let a failure be a failure of its task."""
-    try:
-        return await coro
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise Escaped(f"task {name!r}", error) from error

@@ -1,17 +1,19 @@
 """Running an app as a program: the loop, the signals, the garbage collector.
 
-The first SIGTERM or SIGINT drains: nothing new is accepted, clients are told to attach elsewhere, what is pending is
-delivered, then everything stops and the program exits with 0. A second signal ends it at once.
+The first SIGTERM or SIGINT drains: nothing new is accepted, clients move elsewhere as soon as what they have under way
+is done, then everything stops and the program exits with 0. A second signal ends it at once. See `rtcore.ending` for
+what happens to code that does not end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from rtcore.ending import LAST, Ending
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -22,37 +24,41 @@ _YOUNG = 50_000
 
 
 def run(app: App, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Boot, start, wait for a signal, drain, stop. `ready` is called once everything is open."""
+    """Boot, start, wait for a signal, drain, stop. `ready` is called once everything is open.
+
+    After a signal this returns within `drain_time` + `stop_grace` seconds and a moment, or the process ends.
+    """
     app.boot()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(app, ready=ready))
+    with Ending() as ending:
+        runner = asyncio.Runner(loop_factory=_loop_factory())
+        try:
+            runner.run(_serve(app, ready, ending))
+        finally:
+            ending.finish(runner)
 
 
 async def serve(app: App, *, ready: Callable[[], None] = lambda: None) -> None:
     """The same inside of a running loop; takes over SIGTERM and SIGINT until it returns."""
-    loop = asyncio.get_running_loop()
-    asked = asyncio.Event()
-    serving = asyncio.current_task()
+    app.boot()
+    with Ending() as ending:
+        await _serve(app, ready, ending)
 
-    def on_signal() -> None:
-        if asked.is_set() and serving is not None:
-            serving.cancel()
-        asked.set()
 
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, on_signal)
+async def _serve(app: App, ready: Callable[[], None], ending: Ending) -> None:
+    options, asked = app.options, asyncio.Event()
+    ending.expect(options.drain_time + options.stop_grace, asked.set)
     try:
-        async with app:
+        await app.start()
+        try:
             _calm_collector()
             ready()
             await asked.wait()
             await app.drain()
+        finally:
+            await app.stop(LAST / 2 if ending.asked > 1 else None)
     except asyncio.CancelledError:
-        if not asked.is_set():
+        if not ending.asked:
             raise
-    finally:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(name)
 
 
 def _calm_collector() -> None:

@@ -100,6 +100,11 @@ class Options:
     drain_time: float = attrs.field(
         default=10.0, validator=v.ge(0), metadata=_help("How long a stop waits for what is under way.", "s")
     )
+    stop_grace: float = attrs.field(
+        default=5.0,
+        validator=v.ge(0),
+        metadata=_help("How long a stop takes after the drain; what has not ended then is left behind.", "s"),
+    )
     max_reconnect_attempts: int = attrs.field(
         default=5, validator=v.ge(0), metadata=_help("Advice to clients: attempts before they are suspended.")
     )

@@ -113,7 +113,7 @@ class Transport(Protocol):
     binary: bool
 
     async def start(self, app: App) -> None:
-        """Begin to accept: open a port, if it has one of its own."""
+        """Begin to accept: open a port, if it has one of its own; see `App.close_in_children`."""
 
     async def stop_accepting(self) -> None:
         """Accept no new connections; those that live go on. Called before the drain."""

@@ -211,6 +211,91 @@ async def test_stop_tells_the_clients_and_ends_every_task() -> None:
     await app.stop()
 
 
+@pytest.fixture
+async def over() -> AsyncIterator[asyncio.Event]:
+    """Set when the test is over, whatever comes of it."""
+    event = asyncio.Event()
+    yield event
+    event.set()
+    await turn()
+
+
+@pytest.mark.parametrize("style", [{}, {"concurrent": True}, {"detached": True}])
+async def test_a_handler_that_swallows_its_cancellation_is_left_behind_by_a_stop(
+    style: dict[str, bool], over: asyncio.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app({"stop_grace": 0.05})
+
+    @app.handler("wait", **style)
+    async def swallow() -> None:
+        while not over.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await over.wait()
+
+    await app.start()
+    peer = Peer(app).connect()
+    peer.send("wait", id="1")
+    await turn()
+    await app.stop()
+    assert "left behind" in caplog.text
+    assert "handler wait" in caplog.text
+    await app.start()
+    assert Peer(app).connect().control("welcome")["resumed"] is False
+    await app.stop()
+
+
+async def test_steps_of_a_stop_that_hang_are_cancelled_one_after_the_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    undone: list[str] = []
+
+    class Hanging:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @contextlib.asynccontextmanager
+        async def _life(self) -> AsyncIterator[None]:
+            yield
+            try:
+                await asyncio.Event().wait()
+            finally:
+                undone.append(self.name)
+
+        @hookimpl
+        def rtcore_lifespan(self, app: App) -> object:
+            return self._life()
+
+    async with App({}, plugins=[Hanging("a"), Hanging("b")]) as app:
+        await app.stop(within=0.05)
+    assert undone == ["b", "a"]
+    assert caplog.text.count("the stop takes too long") == 2
+    task = asyncio.current_task()
+    assert task is not None
+    assert not task.cancelling()
+
+
+async def test_who_cancels_a_stop_is_obeyed() -> None:
+    class Hanging:
+        name = "hanging"
+
+        @contextlib.asynccontextmanager
+        async def _life(self) -> AsyncIterator[None]:
+            yield
+            await asyncio.Event().wait()
+
+        @hookimpl
+        def rtcore_lifespan(self, app: App) -> object:
+            return self._life()
+
+    app = App({}, plugins=[Hanging()])
+    await app.start()
+    stopping = asyncio.create_task(app.stop())
+    await turn()
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+
+
 class Recorder:
     """Writes down in which order it was started and stopped."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rtcore_tcp_ndjson.link import Line
 from rtcore_tcp_ndjson.settings import Settings
@@ -37,6 +38,10 @@ class TcpTransport:
             lambda: Line(app.manager, self.settings, self.lines), self.settings.host, self.settings.port
         )
         self.port = self._server.sockets[0].getsockname()[1]
+        app.close_in_children(self._sockets)
+
+    def _sockets(self) -> Sequence[Any]:
+        return self._server.sockets if self._server is not None else ()
 
     async def stop_accepting(self) -> None:
         if self._server is not None:

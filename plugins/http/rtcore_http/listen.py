@@ -9,7 +9,7 @@ import ipaddress
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import aiofastnet
@@ -70,6 +70,11 @@ class Listener:
     def fileno(self) -> int:
         """The descriptor of one of its sockets; -1 before it is bound."""
         return self._sockets[0].fileno() if self._sockets else -1
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """Those that listen."""
+        return self._sockets
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -66,6 +66,7 @@ class Port:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        app.close_in_children(lambda: self._listener.sockets if self._listener is not None else ())
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
         self._sweeper: asyncio.Task[None] | None = None
