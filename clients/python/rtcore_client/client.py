@@ -274,7 +274,8 @@ class RealtimeClient:
                 nothing: the message is queued, or refused at once.
 
         Raises:
-            TypeError: the payload holds something that the codec cannot express.
+            TypeError: the payload holds something that the codec cannot express, or a field is of a wrong type.
+            ValueError: a field has a value that it cannot have: type, room, priority, version, timeout.
             QueueFull: with `timeout=0`: as many messages wait as may. Or a more urgent one has taken its place.
             Timeout: no room within the time, and it was not sent; or no confirmation, and it may have been.
             UnknownOutcome: with `confirm`: the session is gone, and with it the knowledge.
@@ -310,7 +311,7 @@ class RealtimeClient:
         Raises:
             RequestError: the server answered with an error.
             Timeout: no reply within the time.
-            UnknownOutcome, QueueFull, TypeError, NotConnected: as for `send`.
+            UnknownOutcome, QueueFull, TypeError, ValueError, NotConnected: as for `send`.
         """
         self._home.enter("request")
         message = Outgoing(

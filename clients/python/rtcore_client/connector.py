@@ -287,7 +287,8 @@ class Connector:
         self._advice.fulfil()
         self._chain.worked(link.type)
         was, self.state = self.state, "connected"
-        if was != "connected":
+        # Who was connected and is in another session now has to hear of it, too.
+        if was != "connected" or self._session.began_anew:
             first, self._greeted = not self._greeted, True
             self.reconnects += not first
             self._events.emit("connect" if first else "reconnect", self.info())

@@ -36,6 +36,7 @@ class ConnectionInfo:
         codec: what is spoken.
         compression: the compressor that was agreed on.
         resumed: at the last welcome the session went on with nothing missing.
+        reason: why not, if there was one before (`rtcore.wire.codes.RESUME_REASONS`, or as in `NewSession`).
         counters: messages sent, confirmed, queued, dropped (they waited to be sent, and never will be), received,
             duplicates, missed, unread (consumers did not take them); and how often: attaches, reconnects. They begin
             with the first `connect`, and again with the one after `close`.
@@ -54,6 +55,7 @@ class ConnectionInfo:
     codec: str
     compression: str | None
     resumed: bool
+    reason: str | None
     counters: Mapping[str, int]
 
 
@@ -76,6 +78,7 @@ def info_of(
         codec=welcome.codec if welcome is not None else options.codec,
         compression=welcome.compress if welcome is not None else None,
         resumed=welcome is not None and welcome.resumed,
+        reason=session.reason,
         counters={
             "sent": session.outbox.sent,
             "confirmed": session.outbox.confirmed,

@@ -44,6 +44,7 @@ class Outbox:
         first: what goes before all that; few, and the client's own.
         link: takes it; `None` while there is none.
         batch: messages that share a frame at most; 1 when batching was not agreed on.
+        max_size: bytes of a message that the server takes; `None` as long as it has not said.
         pace: what the server takes; `None` for as much as comes.
         sent, confirmed: messages, ever.
         dropped: messages that were queued and will never be sent, ever: a more urgent one took their place, or the
@@ -55,6 +56,7 @@ class Outbox:
         self.first: deque[Outgoing] = deque()
         self.link: Link | None = None
         self.batch = 1
+        self.max_size: int | None = None
         self.pace: Pace | None = None
         self.sent = 0
         self.confirmed = 0
@@ -176,7 +178,7 @@ class Outbox:
                 item = self._encode(message, form)
                 if item is None:
                     continue
-                line.put(message, len(item))
+                message.n = line.put(message, len(item)) + 1
                 items.append(item)
                 size += len(item)
                 if isinstance(message, Outgoing):
@@ -194,10 +196,9 @@ class Outbox:
         form = self._form(link.codec)
         items = []
         for message in messages:
-            try:
-                items.append(message.form(form))
-            except Exception:  # noqa: BLE001 - whatever a codec raises; the server will refuse a nameless message
-                items.append(form.encode(Message("", id=message.id)))
+            item = self._encode_again(message, form)
+            # The server will refuse a message without a type; its sender has been told.
+            items.append(form.encode(Message("", id=message.id)) if item is None else item)
         if items:
             link.send(items, self._line.window.sent - len(items))
             if self.pace is not None:
@@ -300,11 +301,19 @@ class Outbox:
         if isinstance(message, Outgoing) and message.withdrawn:
             self._withdrawn = max(0, self._withdrawn - 1)
             return None
+        return self._encode_again(message, form)
+
+    def _encode_again(self, message: Message, form: Format) -> bytes | None:
+        """Return the item of a message that was counted out before; `None` if this server or codec cannot take it."""
         try:
-            return message.form(form)
+            item = message.form(form)
         except Exception as error:  # noqa: BLE001 - whatever a codec raises; another codec had taken it
             self.tell(message, RequestError(str(error), code="bad_payload"))
             return None
+        if self.max_size is not None and len(item) > self.max_size:
+            self.tell(message, too_big(len(item), self.max_size))
+            return None
+        return item
 
     def _form(self, codec: Codec) -> Format:
         """Return the one format for bare items of a codec, so that a message remembers its bytes."""
@@ -334,6 +343,11 @@ class Outbox:
             if not future.done():
                 future.set_result(None)
                 room -= 1
+
+
+def too_big(size: int, limit: int) -> RequestError:
+    """Say that a message is larger than the server takes."""
+    return RequestError(f"{size} bytes, the server takes {limit}", code="message_too_big", retry=False)
 
 
 def _wake(waiters: MutableSequence[asyncio.Future[None]]) -> None:

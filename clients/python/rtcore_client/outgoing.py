@@ -50,6 +50,7 @@ class Outgoing(Message, eq=False, gc=True):  # a failure may lead back to it
     def requeue(self) -> None:
         """It goes back to where it waits."""
         self.has_departed = self.is_confirmed = False
+        self.n = 0
 
     async def departed(self) -> None:
         """Wait until it was counted out, or failed, or there is no link to wait for."""

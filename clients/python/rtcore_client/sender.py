@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rtcore_client import tracing
+from rtcore_client.checks import check, check_timeout
 from rtcore_client.errors import NotConnected, QueueFull, Timeout
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Sender:
 
     async def send(self, message: Outgoing, *, timeout: float, confirm: bool) -> None:
         """Return when the message has left or is queued; with `confirm`, when the server has it."""
+        check_timeout(timeout)
         waits = timeout > 0
         if (self._submit(message, waits=waits) or not waits) and not confirm:
             return
@@ -49,6 +51,7 @@ class Sender:
 
     async def request(self, message: Outgoing, *, timeout: float) -> Any:
         """Return the payload of the reply."""
+        check_timeout(timeout)
         reply = self._session.requests.add(message)
         try:
             left = self._submit(message, waits=timeout > 0)
@@ -98,6 +101,7 @@ class Sender:
         return self._enqueue(message, waits=waits) and not self._session.outbox.backlogged
 
     def _prepare(self, message: Outgoing) -> None:
+        check(message)
         self._alive()
         tracing.start_send(message)
         self._session.check(message, self._codec)

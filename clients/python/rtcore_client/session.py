@@ -21,7 +21,7 @@ from rtcore_client.acks import Acks
 from rtcore_client.errors import RealtimeError, RequestError
 from rtcore_client.events import Gap, NewSession
 from rtcore_client.inbox import Inbox
-from rtcore_client.outbox import PLAIN, Outbox
+from rtcore_client.outbox import PLAIN, Outbox, too_big
 from rtcore_client.outgoing import Outgoing
 from rtcore_client.pace import Pace
 from rtcore_client.requests import Requests
@@ -54,6 +54,8 @@ class Session:
         heard: when the last frame came by the way down, in seconds of the loop's clock.
         received, duplicates, missed: messages, ever.
         previous: the session that the last welcome gave; `None` before the first.
+        began_anew: the last welcome gave another session, or counts that begin again.
+        reason: why the last welcome did not go on where the one before was; `None` if it did, or was the first.
         on_message: called with each message that is not a reply, before anybody else sees it; says whether the
             application is to see it.
         on_anew: called when the server knows nothing of an earlier session's rooms any more, or lets them rest since
@@ -78,6 +80,8 @@ class Session:
         self.duplicates = 0
         self.missed = 0
         self.previous = previous
+        self.reason: str | None = None
+        self.began_anew = False
         self.on_message: Callable[[Message], bool] = lambda _message: True
         self.on_anew: Callable[[], None] = lambda: None
         self.on_lost: Callable[[int, str], None] = lambda n, reason: self.miss(Gap(reason, n))
@@ -116,7 +120,8 @@ class Session:
         self._acks.begin(welcome)
         self._speak(link, welcome, codec, compressor)
         self.outbox.resend(link, taken.resend)
-        anew = taken.fresh or welcome.reason in {"reset", "unknown"}
+        anew = self.began_anew = taken.fresh or welcome.reason in {"reset", "unknown"}
+        self.reason = welcome.reason
         if anew:
             self._tell_of_session(welcome)
             self.outbox.begin_anew(taken.unknown)
@@ -160,7 +165,7 @@ class Session:
         """
         size, limit = self.outbox.size(message, self._codec or codec), self._limit("max_message_size")
         if limit is not None and size > limit:
-            raise RequestError(f"{size} bytes, the server takes {limit}", code="message_too_big", retry=False)
+            raise too_big(size, limit)
 
     def control(self, name: str, fields: dict[str, Any]) -> None:
         """Write a control item now, if there is a link."""
@@ -215,18 +220,26 @@ class Session:
             self.inbox.put(item)
 
     def _refused(self, item: Message) -> None:
-        """A message without an id was answered with an error, which names its place in the count."""
+        """A message was answered with an error that names its place in the count: it has no id, or it was not read."""
         try:
             payload = item.payload
         except WireError as undecodable:
             payload = {"code": undecodable.code, "reason": str(undecodable)}
         error: RealtimeError = RequestError.parse(payload)
         n = payload.get("n") if isinstance(payload, Mapping) else None
-        window = self.line.window
-        at = n - 1 - window.confirmed if isinstance(n, int) else -1
-        message = window.held[at] if 0 <= at < len(window.held) else None
-        if not (isinstance(message, Outgoing) and message.fail(error)):
+        message = self._sent_as(n) if isinstance(n, int) else None
+        if message is None:
             self._events.emit("error", error)
+        else:
+            self.outbox.tell(message, error)
+
+    def _sent_as(self, n: int) -> Message | None:
+        """Find the message that was the n-th of this session, if anybody can still be told of it."""
+        window = self.line.window
+        at = n - 1 - window.confirmed
+        if 0 <= at < len(window.held):
+            return window.held[at]
+        return next((request for request in self.requests if request.n == n), None)
 
     def _told_of_gap(self, item: Message) -> None:
         """Messages were dropped before they were counted: the server says how many, and why."""
@@ -268,6 +281,7 @@ class Session:
         previous, self.previous = self.previous, welcome.session
         why, self._ended = welcome.reason or self._ended or "unknown", ""
         if previous is not None:
+            self.reason = why
             self._events.emit("session", NewSession(welcome.session, previous, why))
 
     def miss(self, gap: Gap) -> None:
@@ -288,6 +302,7 @@ class Session:
             )
         )
         self.outbox.link, self.outbox.batch = link, batch
+        self.outbox.max_size = self._limit("max_message_size")
         self._keep_pace(welcome)
 
     def _keep_pace(self, welcome: Welcome) -> None:
