@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rtcore import hooks
-from rtcore.errors import PluginError, RtcoreError
+from rtcore.errors import PluginError, RtcoreError, SettingsError
 from rtcore.forks import Forks, Numbered
 from rtcore.inbound import Inbound
 from rtcore.manager import RealtimeManager
@@ -28,6 +28,7 @@ from rtcore.registry import Registry, build
 from rtcore.settings import Options, Resolved, Sources, from_mapping, resolve
 from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
+from rtcore.spi.service import Checked
 from rtcore.steps import Steps
 from rtcore.tasks import Tasks
 from rtcore.telemetry import Tracing
@@ -232,6 +233,7 @@ class App:
         self.node = self.options.node or secrets.token_hex(4)
         self.registry = build(self, self._hooks, self._own)
         self._broker = self._choose_broker()
+        self._check_services()
         self.tracing = self.find(Tracing)
         self.manager = RealtimeManager(self)
         self.manager.inbound = Inbound(
@@ -341,6 +343,12 @@ class App:
             names = ", ".join(f"`{name}`" for name in brokers)
             raise PluginError(next(iter(brokers)), f"several brokers: {names}", mend="choose one: broker = …")
         return next(iter(brokers.values()), None)
+
+    def _check_services(self) -> None:
+        checked = [one for one in self.registry.services.values() if isinstance(one, Checked)]
+        problems = [problem for service in checked for problem in service.problems()]
+        if problems:
+            raise SettingsError(problems)
 
     def _deliver(self, publication: Publication) -> None:
         rooms = self.find(Rooms)

@@ -189,6 +189,17 @@ class Outgoing(ServerLine):
         self.outbox[:] = others
         return Withdrawn([*first, *mine])
 
+    def take_back(self, room: str) -> None:
+        """Drop what waits of a room that the session has left: it has asked to hear no more of it."""
+        if isinstance(self.outbox, Lanes):
+            n = self.outbox.take_back(room)
+        else:
+            n = len(self.outbox)
+            self.outbox[:] = [m for m in self.outbox if m.room != room or m.n < 0]
+            n -= len(self.outbox)
+        if n:
+            self.drop("left", n)
+
     def readmit(self, room: str) -> None:
         """What is posted of a room's history may wait in the lanes again."""
         if isinstance(self.outbox, Lanes):

@@ -89,7 +89,10 @@ class Broker(Protocol):
 
 @runtime_checkable
 class History(Protocol):
-    """Implement it if the broker remembers publications. Do not if it would have to ask every node."""
+    """Implement it if the broker remembers publications. Do not if it would have to ask every node.
+
+    One whose settings may turn that off says so by a false `remembers`: rooms that want a history are then an error.
+    """
 
     def history(
         self, room: str, *, since: Position | None = None, limit: int = 100

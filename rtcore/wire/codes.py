@@ -176,5 +176,6 @@ DROP_REASONS: dict[str, str] = {
     "conflated": "replaced by a newer message with the same key",
     "merged": "joined with its neighbour",
     "history": "a member fell behind what its room's history still has",
+    "left": "waited for a member that has left the room",
     "dropped_new": "the policy of its class refuses the newest",
 }

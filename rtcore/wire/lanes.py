@@ -217,21 +217,14 @@ class Lanes:
         if self._shut is None:
             self._shut = set()
         self._shut.add(room)
-        taken: list[Message] = []
-        for queue in self._lanes:
-            if queue and any(w.message.offset is not None and w.message.room == room for w in queue):
-                kept: list[_Waiting] = []
-                for waiting in queue:
-                    if waiting.message.offset is not None and waiting.message.room == room:
-                        self._leave(waiting)
-                        taken.append(waiting.leave())
-                    else:
-                        kept.append(waiting)
-                queue.clear()
-                queue.extend(kept)
+        taken = self._take_out(lambda message: message.room == room and message.offset is not None)
         taken.sort(key=_place)
         epoch, ranges = self._left.pop(room, (None, ())) if self._left is not None else (None, ())
         return Withdrawn(taken, ranges if taken and taken[-1].epoch == epoch else ())
+
+    def take_back(self, room: str) -> int:
+        """Take out all that waits of a room, but for answers; return how many messages that was."""
+        return len(self._take_out(lambda message: message.room == room and message.n >= 0))
 
     def readmit(self, room: str) -> None:
         """What follows of a room's history waits here again, if it has to. Harmless if it was never withdrawn."""
@@ -275,6 +268,21 @@ class Lanes:
         self._lanes = [None] * len(PRIORITIES)
         self._keys = None
         return count
+
+    def _take_out(self, wanted: Callable[[Message], bool]) -> list[Message]:
+        taken: list[Message] = []
+        for queue in self._lanes:
+            if queue and any(wanted(waiting.message) for waiting in queue):
+                kept: list[_Waiting] = []
+                for waiting in queue:
+                    if wanted(waiting.message):
+                        self._leave(waiting)
+                        taken.append(waiting.leave())
+                    else:
+                        kept.append(waiting)
+                queue.clear()
+                queue.extend(kept)
+        return taken
 
     def _put(self, lane: int, waiting: _Waiting) -> None:
         queue = self._lanes[lane]

@@ -109,7 +109,7 @@ class RealtimeClient:
             self._home, self._tasks, self._stalls, self._events.callback_failed, options
         )
         self._rooms = Rooms(
-            self.request,
+            lambda kind, payload: self.request(kind, payload, idempotent=True),
             self._request_first,
             self._events,
             lambda work: self._tasks.spawn(work, name="an answer to a join"),

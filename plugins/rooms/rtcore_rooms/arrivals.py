@@ -1,8 +1,9 @@
-"""Sessions on their way into rooms, and what they send there before they are in.
+"""The order of what one session asks of one room: to join, to leave, and what it sends there.
 
-Rule: a client may ask to join and publish in one breath. To join takes a while (somebody is asked, a broker
-subscribes); what is sent to the room meanwhile waits for that and is then published, or refused, in its order. Whoever
-sends much of it is not read.
+Rule: it happens in the order in which it was asked for. A client may ask to join and publish in one breath, and leave
+before the join is answered. To join takes a while (somebody is asked, a broker subscribes); what follows waits for
+that: a leave ends what the join has made, and a message is published, or refused, as its place says. Whoever sends much
+of it is not read.
 """
 
 from __future__ import annotations
@@ -28,60 +29,82 @@ PAUSE: Final = 16
 HELD_MAX: Final = 1024
 
 
-class Arrival:
-    """One join, from when it was asked for to its answer. Await it once, or close it.
+class _Mark:
+    """The place of a step among what waits. It outlives a step that is forgotten."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended = False
+
+
+class Step:
+    """One join or leave, from when it was asked for to its answer. Await it once, or close it.
 
     One that is forgotten closes itself: whoever wraps it (a span, say) may be given up before it begins.
     """
 
-    def __init__(self, arrivals: Arrivals, key: tuple[Session, str], join: Coroutine[Any, Any, Any]) -> None:
+    def __init__(
+        self, arrivals: Arrivals, key: tuple[Session, str], work: Coroutine[Any, Any, Any], mark: _Mark
+    ) -> None:
         self._arrivals = arrivals
         self._key = key
-        self._join = join
-        self._ended = False
+        self._work = work
+        self._mark = mark
 
     def __await__(self) -> Generator[Any, Any, Any]:
         try:
-            return (yield from self._join.__await__())
+            return (yield from self._work.__await__())
         finally:
-            self.close()
+            if not self._mark.ended:
+                self._mark.ended = True
+                # Behind the answer, which is sent in this turn: nothing of the room comes before it.
+                asyncio.get_running_loop().call_soon(self._arrivals.go_on, self._key)
 
     def close(self) -> None:
-        """It has ended, or will not begin. Again is harmless."""
-        if not self._ended:
-            self._ended = True
-            self._join.close()
-            self._arrivals.end(self._key)
+        """It will not begin. Again, and after its end, is harmless."""
+        if not self._mark.ended:
+            self._mark.ended = True
+            self._work.close()
+            self._arrivals.go_on(self._key)
 
     def __del__(self) -> None:
         self.close()
 
 
 class _Held:
-    """What one session has sent to one room, and how many joins it waits for."""
+    """What waits of one session and one room, in order: steps, and messages with those who wait for their outcome."""
+
+    __slots__ = ("entries", "messages")
 
     def __init__(self) -> None:
-        self.joins = 0
-        self.messages: deque[tuple[Message, asyncio.Future[Published] | None]] = deque()
+        self.entries: deque[_Mark | tuple[Message, asyncio.Future[Published] | None]] = deque()
+        self.messages = 0
 
 
 class Arrivals:
-    """All of one node. `publish` is called with what was held, once its sender is in or stays out."""
+    """All of one node. `publish` is called with what was held, once its turn has come."""
 
     def __init__(self, publish: Callable[[Session, Message], Published]) -> None:
         self._publish = publish
         self._held: dict[tuple[Session, str], _Held] = {}
+        self._going: set[tuple[Session, str]] = set()
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def begin(self, session: Session, room: str, join: Coroutine[Any, Any, Any]) -> Arrival:
-        """From here on what the session sends to the room waits for this."""
-        self._held.setdefault((session, room), _Held()).joins += 1
-        return Arrival(self, (session, room), join)
+    def begin(self, session: Session, room: str, work: Coroutine[Any, Any, Any]) -> Step:
+        """From here on what the session asks of the room, and sends to it, waits for this.
+
+        Of several steps the later one is not awaited before the earlier one has ended: a session's handlers have an
+        order.
+        """
+        key, mark = (session, room), _Mark()
+        self._held.setdefault(key, _Held()).entries.append(mark)
+        return Step(self, key, work, mark)
 
     def holds(self, session: Session, room: str) -> bool:
-        """Say whether the session is on its way into the room."""
+        """Say whether something that the session has asked of the room is under way."""
         return (session, room) in self._held
 
     def hold(self, session: Session, room: str, message: Message) -> Awaitable[Position | None] | None:
@@ -90,36 +113,48 @@ class Arrivals:
         Raises:
             Rejected: `too_many_requests`.
         """
-        held = self._held[session, room].messages
-        if len(held) >= HELD_MAX:
+        held = self._held[session, room]
+        if held.messages >= HELD_MAX:
             raise Rejected(
-                "too_many_requests", f"{len(held)} messages wait for the session to be in the room"
+                "too_many_requests", f"{held.messages} messages wait for the session to be in the room"
             )
         future: asyncio.Future[Published] | None = None
         if message.id is not None:
             future = asyncio.get_running_loop().create_future()
-        held.append((message, future))
-        if len(held) == PAUSE:
+        held.entries.append((message, future))
+        held.messages += 1
+        if held.messages >= PAUSE:
             session.stop_reading(Unread.JOINING)
         return _outcome(future) if future is not None else None
 
-    def end(self, key: tuple[Session, str]) -> None:
-        """A join has ended. With the last one what was held goes on its way."""
-        held = self._held[key]
-        held.joins -= 1
-        if held.joins:
+    def go_on(self, key: tuple[Session, str]) -> None:
+        """A step has ended: what was held goes on its way, up to the next one that has not."""
+        held = self._held.get(key)
+        if held is None or key in self._going:
             return
-        # Out of the way first: what is published now must not be held again.
-        del self._held[key]
         session, _ = key
-        for message, future in held.messages:
-            self._go_on(session, message, future)
-        if len(held.messages) >= PAUSE and not any(
-            other is session and len(waiting.messages) >= PAUSE for (other, _), waiting in self._held.items()
+        self._going.add(key)
+        try:
+            while held.entries:
+                entry = held.entries[0]
+                if not isinstance(entry, _Mark):
+                    held.entries.popleft()
+                    held.messages -= 1
+                    self._give_on(session, *entry)
+                elif entry.ended:
+                    held.entries.popleft()
+                else:
+                    break
+        finally:
+            self._going.discard(key)
+        if not held.entries:
+            del self._held[key]
+        if session.unread & Unread.JOINING and not any(
+            other is session and waiting.messages >= PAUSE for (other, _), waiting in self._held.items()
         ):
             session.read_again(Unread.JOINING)
 
-    def _go_on(self, session: Session, message: Message, future: asyncio.Future[Published] | None) -> None:
+    def _give_on(self, session: Session, message: Message, future: asyncio.Future[Published] | None) -> None:
         if session.closed is not None:
             session.manager.counters.drop("expired_session")
             if future is not None:

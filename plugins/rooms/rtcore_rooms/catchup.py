@@ -53,8 +53,8 @@ class CatchUp:
     """
 
     __slots__ = (
-        "_asked", "_failed", "_histories", "_hole", "_page", "_told", "ahead", "dormant", "epoch", "here", "offset",
-        "session",
+        "_answer", "_asked", "_failed", "_histories", "_hole", "_page", "_told", "ahead", "dormant", "epoch", "here",
+        "offset", "session",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +73,7 @@ class CatchUp:
         self._told: list[Message] = []
         self._hole: Position | None = None
         self._asked = False
+        self._answer: Awaitable[Page] | None = None
         self._failed = 0
         self.session = session
         self.here = here
@@ -112,6 +113,9 @@ class CatchUp:
         self.dormant = True
         self._page.clear()
         self.session.unfollow(self)
+        close = getattr(self._answer, "close", None)
+        if close is not None:
+            close()  # it is a coroutine, and nobody will wait for it
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -141,12 +145,13 @@ class CatchUp:
         except Exception:  # noqa: BLE001 - whatever a broker raises: it is asked again
             _log.exception("the history of %s cannot be read", self.here.name)
             answer = None
-        self._asked = True
-        self._histories.spawn(self._wait(answer), f"history of {self.here.name}")
+        self._asked, self._answer = True, answer
+        self._histories.spawn(self._wait(), f"history of {self.here.name}")
         return False
 
-    async def _wait(self, answer: Awaitable[Page] | None) -> None:
+    async def _wait(self) -> None:
         """Wait for the broker's answer. While it fails, it is asked again: its history has what the member lacks."""
+        answer, self._answer = self._answer, None
         pause = PAUSE
         while not self.dormant:
             try:

@@ -17,7 +17,7 @@ from rtcore.spi.broker import Position
 from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
 from rtcore_rooms import promptly
-from rtcore_rooms.arrivals import Arrival
+from rtcore_rooms.arrivals import Step
 from rtcore_rooms.promptly import IN_A_TASK, Patience
 from rtcore_rooms.rights import ask
 from rtcore_rooms.service import RoomService
@@ -85,10 +85,13 @@ class Requests:
             Handler("room:members", self.members),
         ]
 
-    def join(self, session: Session, wish: Join) -> dict[str, Any] | Arrival | None:
+    def join(self, session: Session, wish: Join) -> dict[str, Any] | Step | None:
         """Join; what was missed and asked for is read after the answer, and what the session sends there waits."""
+        arrivals = self._rooms.arrivals
+        if arrivals.holds(session, wish.room):
+            return arrivals.begin(session, wish.room, self._join(session, wish, IN_A_TASK))
         answer, rest = promptly.begin(partial(self._join, session, wish))
-        return answer if rest is None else self._rooms.arrivals.begin(session, wish.room, rest)
+        return answer if rest is None else arrivals.begin(session, wish.room, rest)
 
     async def _join(self, session: Session, wish: Join, patience: Patience) -> dict[str, Any]:
         rooms = self._rooms
@@ -106,8 +109,17 @@ class Requests:
             answer["waiting"] = joined.waiting
         return answer
 
-    def leave(self, session: Session, wish: Leave) -> dict[str, Any]:
-        """Leave; say whether the session was in the room."""
+    def leave(self, session: Session, wish: Leave) -> dict[str, Any] | Step:
+        """Leave, after the join that was asked for before; say whether the session was in the room."""
+        arrivals = self._rooms.arrivals
+        if arrivals.holds(session, wish.room):
+            return arrivals.begin(session, wish.room, self._leave(session, wish))
+        return self._left(session, wish)
+
+    async def _leave(self, session: Session, wish: Leave) -> dict[str, Any]:
+        return self._left(session, wish)
+
+    def _left(self, session: Session, wish: Leave) -> dict[str, Any]:
         return {"room": wish.room, "left": self._rooms.leave(session, wish.room)}
 
     async def list(self, session: Session, wish: List | None) -> dict[str, Any]:

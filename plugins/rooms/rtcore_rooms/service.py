@@ -11,11 +11,11 @@ broker, which brings it back to `deliver` on every node that has a member, this 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from rtcore.errors import Rejected
+from rtcore.errors import Problem, Rejected
 from rtcore.spi.broker import History, Position, Publication
 from rtcore_rooms.arrivals import Arrivals
 from rtcore_rooms.catchup import place_of
@@ -57,21 +57,32 @@ class Joined(NamedTuple):
     waiting: int = 0
 
 
+class _Entering:
+    """A join under way; `left` says that the session has left the room since it began."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = False
+
+
 class RoomService:
     """See `rtcore.spi.rooms.Rooms`.
 
     Attributes:
-        arrivals: sessions that are about to be in a room.
+        arrivals: what sessions have asked of a room and is under way.
     """
 
     def __init__(self, app: App, settings: Settings) -> None:
-        self.arrivals = Arrivals(self.publish_from)
+        self.arrivals = Arrivals(self._publish_now)
         self._app = app
         self._later = False  # the broker has answered after the call: then it may encode after it, too
         self._settings = settings
         self._patterns = Patterns(settings.options)
         self._rooms: dict[str, Room] = {}
         self._of: dict[Session, dict[str, Room]] = {}
+        # Joins under way; a leave in the middle of one ends it.
+        self._entering: dict[tuple[Session, str], list[_Entering]] = {}
         self._histories = Histories(app, self._of)
 
     # -- life --------------------------------------------------------------------------------------------
@@ -91,6 +102,23 @@ class RoomService:
         finally:
             policies.discard(self._policy)
             self._app.manager.healer = None
+
+    def problems(self) -> Iterator[Problem]:
+        """Say which rooms are to have a history that no broker here keeps. See `rtcore.spi.service.Checked`."""
+        broker: object = self._app.broker
+        if isinstance(broker, History) and getattr(broker, "remembers", True):
+            return
+        name = getattr(broker, "name", None)
+        why = f"the broker {name!r} keeps none" if name is not None else "there is no broker"
+        for pattern, options in self._settings.options.items():
+            if options.history:
+                key = f'rooms.options."{pattern}".history'
+                yield Problem(
+                    key,
+                    str(options.history),
+                    f"0, since {why}; or install and choose a broker that keeps histories, such as `rtcore-memory`",
+                    self._app.resolved.origin(key),
+                )
 
     def _policy(self, message: Message) -> Policy | None:
         """The policy of a room's messages, if its pattern says one. It is not for what the room says of itself."""
@@ -130,10 +158,30 @@ class RoomService:
         check_name(room)
         if name is not None:
             check_member_name(name)
-        here = self._of.get(session, {}).get(room)
-        if here is not None:
-            self._name(session, here, name)
-            return await self._join_again(session, here, since, newest, patience)
+        entering = _Entering()
+        self._entering.setdefault((session, room), []).append(entering)
+        try:
+            here = self._of.get(session, {}).get(room)
+            if here is not None:
+                self._name(session, here, name)
+                return await self._join_again(session, here, since, newest, patience)
+            return await self._enter(session, room, since, newest, name, patience, entering)
+        finally:
+            mine = self._entering[session, room]
+            mine.remove(entering)
+            if not mine:
+                del self._entering[session, room]
+
+    async def _enter(
+        self,
+        session: Session,
+        room: str,
+        since: Position | None,
+        newest: int,
+        name: str | None,
+        patience: Patience,
+        entering: _Entering,
+    ) -> Joined:
         self._check_limits(session, room)
         sender = await self._rights(session, room, patience)
         here = await self._open(room, patience)
@@ -144,6 +192,8 @@ class RoomService:
             # From here to the end nothing waits: what is published next reaches the new member.
             if session.closed is not None:
                 raise Rejected("session_closed")
+            if entering.left:
+                raise Rejected("cancelled", "the session has left the room meanwhile")
             if session not in here:
                 self._check_limits(session, room)
                 if start is None:
@@ -176,13 +226,17 @@ class RoomService:
         return _joined(start, since)._replace(waiting=self._histories.enter(session, here, start))
 
     def leave(self, session: Session, room: str) -> bool:
+        entering = self._entering.get((session, room), ())
+        for join in entering:
+            join.left = True
         mine = self._of.get(session)
         here = mine.pop(room, None) if mine is not None else None
         if here is None:
-            return False
+            return bool(entering)
         if not mine:
             del self._of[session]
         here.discard(session)
+        session.take_back(room)
         self._close_if_empty(here)
         return True
 
@@ -264,12 +318,18 @@ class RoomService:
     def publish_from(
         self, session: Session, message: Message
     ) -> Position | Awaitable[Position | None] | None:
+        room = message.room
+        if room is not None and len(self.arrivals) and self.arrivals.holds(session, room):
+            return self.arrivals.hold(session, room, message)
+        return self._publish_now(session, message)
+
+    def _publish_now(
+        self, session: Session, message: Message
+    ) -> Position | Awaitable[Position | None] | None:
         room, type_ = message.room, message.type
         here = self._rooms.get(room) if room is not None else None
         sender = here.senders.get(session) if here is not None else None
         if here is None or sender is None:
-            if room is not None and self.arrivals.holds(session, room):
-                return self.arrivals.hold(session, room, message)
             raise self._refusal(session, room)
         if type_ in RESERVED or type_.startswith(OWN):
             raise Rejected("forbidden", f"messages of type {type_!r} come from the server only")

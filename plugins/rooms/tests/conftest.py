@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import rtcore_memory
@@ -11,6 +13,9 @@ import rtcore_rooms
 from rtcore.app import App
 from rtcore.spi.rooms import Rooms
 from rtcore.testing import InMemoryTransport, PlainCodec, WireClient
+
+# With importlib mode a folder of tests is not on the path.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class House:
@@ -36,12 +41,12 @@ class House:
 @pytest.fixture
 def house():
     @asynccontextmanager
-    async def open_house(options=None, *, plugins=(), broker=True, **settings):
+    async def open_house(options=None, *, plugins=(), broker=True, kernel=None, **settings):
         transport = InMemoryTransport()
         stack = [rtcore_rooms, PlainCodec(), transport, *plugins]
         if broker:
             stack.append(rtcore_memory)
-        app = App({"rooms": {"options": options or {}, **settings}}, plugins=stack)
+        app = App({"rooms": {"options": options or {}, **settings}, **(kernel or {})}, plugins=stack)
         async with app:
             yield House(app, transport)
 

@@ -369,3 +369,58 @@ async def test_whoever_publishes_much_can_wait_for_those_who_are_there(house):
             await waiting
         assert h.app.manager.backlog("r") < 5
         assert h.app.manager.backlog("nowhere") == 0
+
+
+class Forgetful:
+    name = "forgetful"
+
+    @hookimpl
+    def rtcore_brokers(self):
+        return [self]
+
+    async def start(self, sink):
+        """Nothing to do."""
+
+    async def stop(self):
+        """Nothing to do."""
+
+    def subscribe(self, room):
+        """Nothing to do."""
+
+    def unsubscribe(self, room):
+        """Nothing to do."""
+
+    def publish(self, publication):
+        """Nothing to do."""
+
+
+class Off(Forgetful):
+    remembers = False
+
+    def history(self, room, *, since=None, limit=100):
+        raise AssertionError("nobody should ask")
+
+
+@pytest.mark.parametrize(
+    ("plugins", "why"),
+    [
+        ((), "there is no broker"),
+        ((Forgetful(),), "the broker 'forgetful' keeps none"),
+        ((Off(),), "the broker 'forgetful' keeps none"),
+    ],
+)
+async def test_a_history_that_no_broker_keeps_is_an_error_of_the_settings(house, plugins, why):
+    with pytest.raises(SettingsError) as error:
+        async with house({"chat:*": {"history": 5}, "plain": {}}, plugins=plugins, broker=False):
+            pass
+    [problem] = error.value.problems
+    assert (problem.key, problem.given) == ('rooms.options."chat:*".history', "5")
+    assert why in problem.expected
+    assert "rtcore-memory" in problem.expected
+    assert problem.source
+
+
+async def test_memory_that_may_remember_nothing_is_such_a_broker(house):
+    with pytest.raises(SettingsError, match="'memory' keeps none"):
+        async with house({"*": {"history": 5}}, kernel={"memory": {"history_rooms": 0}}):
+            pass
