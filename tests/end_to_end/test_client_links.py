@@ -326,6 +326,7 @@ async def test_a_restarted_server_is_found_and_the_outcome_of_requests_is_unknow
     await client.connect()
     first = client.get_connection_info().session_id
     await client.join_room("lobby", name="Ada")
+    assert await client.request("echo", "answered", idempotent=True) == "answered"
     lost = asyncio.create_task(client.request("hold", "lost"))
     again = asyncio.create_task(client.request("hold", "again", idempotent=True))
     await until(lambda: len(app.seen) >= 1)
@@ -335,6 +336,7 @@ async def test_a_restarted_server_is_found_and_the_outcome_of_requests_is_unknow
     other = make()
 
     @other.handler("hold")
+    @other.handler("echo")
     def hold(payload: object) -> object:
         ran.append(payload)
         return payload

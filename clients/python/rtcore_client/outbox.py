@@ -235,7 +235,15 @@ class Outbox:
         """
         while self.first:
             self.tell(self.first[0], UnknownOutcome([self.first.popleft()]))
-        again = {id(m): m for m in unknown if isinstance(m, Outgoing) and m.idempotent and not m.withdrawn}
+        again = {
+            id(m): m
+            for m in unknown
+            # A request that waits for nothing more was answered, which says more than a confirmation.
+            if isinstance(m, Outgoing)
+            and m.idempotent
+            and not m.withdrawn
+            and (m.id is None or m in self._requests)
+        }
         # A confirmed request whose reply will never come is as unknown as what was never confirmed.
         again |= {id(m): m for m in self._requests if m.idempotent and m.has_departed}
         untold = [m for m in unknown if not (id(m) in again or _is_withdrawn(m) or _told(m))]

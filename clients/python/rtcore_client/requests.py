@@ -24,6 +24,11 @@ class Requests:
     def __len__(self) -> int:
         return len(self._pending)
 
+    def __contains__(self, message: object) -> bool:
+        """Say whether a request still waits for its reply."""
+        pending = self._pending.get(getattr(message, "id", None) or "")
+        return pending is not None and pending[0] is message
+
     def __iter__(self) -> Iterator[Outgoing]:
         return iter([message for message, _ in self._pending.values()])
 
