@@ -112,11 +112,13 @@ class Histories:
     # -- members -----------------------------------------------------------------------------------------
 
     def stands(self, session: Session, here: Room, top: Position) -> Position:
-        """Return up to where a member has been sent everything, when nothing about it changes."""
+        """Return up to where a member has everything when the answer to its join comes, if nothing about it changes."""
         feed = here.behind.get(session)
         if feed is not None and feed.place is not None:
             return feed.place
-        waiting = [m for m in session.unsent if m.room == here.name and m.offset is not None]
+        # What leaves in this turn leaves before the answer.
+        unsent = session.unsent if not isinstance(session.outbox, list) else ()
+        waiting = [m for m in unsent if m.room == here.name and m.offset is not None]
         lowest = min(map(_lowest, waiting), default=top.offset + 1)
         return Position(lowest - 1, top.epoch)
 
