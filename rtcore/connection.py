@@ -20,7 +20,7 @@ from rtcore.wire.control import VERSION, Control, Undecodable
 from rtcore.wire.errors import AttachRefusedError, BadControlError, BadPartError, TooBigError, WireError
 from rtcore.wire.format import COMPRESSED, Format, unpack
 from rtcore.wire.hello import Hello, Place, field
-from rtcore.wire.message import Message
+from rtcore.wire.message import Checked, Message
 from rtcore.wire.parts import Part, parse_part
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Connection:
             if session.connection is not self:
                 # What came before it in this frame has ended the session, or given up this connection.
                 self.manager.counters.drop("fenced")
-            elif item.__class__ is Message:
+            elif item.__class__ is Checked or item.__class__ is Message:
                 session.receive(item, size)
                 size = 0
             else:

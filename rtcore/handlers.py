@@ -1,20 +1,26 @@
 """Handlers, made ready at boot: what a callable wants is read from its signature once, not per message.
 
-A handler takes any of these, by annotation or by name, in any order:
+A handler takes any of these, by annotation or by name, in any order, also keyword-only:
 
     session: Session      who sent it
     message: Message      the whole message
-    anything: T           the payload, validated as T (a dataclass, attrs or msgspec class, or a builtin type)
+    anything: T           the payload, validated as T (a dataclass, attrs, msgspec or pydantic class, or a builtin type)
+    anything: T = value   the same; where there is no payload, or null, the value
+    anything=value        nothing of the message: a value of the program's own, such as one kept from a loop
+
+Rule: what a signature leaves open is an error at boot, not a surprise with the first message.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import attrs
 
+from rtcore.converting import CattrsConverter
 from rtcore.errors import PayloadError, PluginError
 from rtcore.session import Session
 from rtcore.spi.codec import Converter, TypedCodec
@@ -54,6 +60,21 @@ class Route:
             close()
 
 
+class _Wish(NamedTuple):
+    """What one parameter of a handler is given."""
+
+    kind: Literal["session", "message", "payload"]
+    #: Of a payload; `None` for whatever it is.
+    type: Any = None
+    #: Of a payload that is missing.
+    default: Any = inspect.Parameter.empty
+    #: Of a parameter that is given by its name.
+    keyword: str | None = None
+
+
+_REQUIRED: Final = inspect.Parameter.empty
+
+
 def route(handler: Handler, *, plugin: str, converter: Converter) -> Route:
     """Read a handler's signature.
 
@@ -64,8 +85,9 @@ def route(handler: Handler, *, plugin: str, converter: Converter) -> Route:
     name = f"{handler.pattern} ({plugin}.{getattr(call, '__qualname__', type(call).__name__)})"
     target = call if inspect.isroutine(call) else type(call).__call__
     waits = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(target)
-    wants = _wants(call, plugin, name)
-    for _, type_ in wants:
+    wishes = _wishes(call, plugin, name)
+    for wish in wishes:
+        type_ = wish.type
         if type_ is not None and isinstance(converter, CattrsConverter) and not converter.knows(type_):
             raise PluginError(
                 plugin,
@@ -73,70 +95,111 @@ def route(handler: Handler, *, plugin: str, converter: Converter) -> Route:
                 mend="take a dataclass or an attrs class, or install a plugin with a Converter; `json` knows msgspec's",
             )
     return Route(
-        name, handler.pattern, _adapt(call, wants, converter), waits, handler.concurrent, handler.detached
+        name, handler.pattern, _adapt(call, wishes, converter), waits, handler.concurrent, handler.detached
     )
 
 
-def _wants(call: Callable[..., Any], plugin: str, name: str) -> list[tuple[str, Any]]:
-    """Return `("session" | "message" | "payload", type)` per parameter."""
+def _wishes(call: Callable[..., Any], plugin: str, name: str) -> list[_Wish]:
+    """Return what the parameters of a handler are given, in their order."""
     try:
         signature = inspect.signature(call, eval_str=True)
     except NameError:
         # A name that only a type checker sees: go by the parameters' names.
         signature = inspect.signature(call)
-    wants: list[tuple[str, Any]] = []
+    bound = call.keywords if isinstance(call, partial) else {}
+    wishes: list[_Wish] = []
+    kept: list[str] = []
+    rest: list[str] = []
     for parameter in signature.parameters.values():
-        hint = parameter.annotation
-        if parameter.default is not parameter.empty:
-            continue  # the author's own; often a value kept from a loop
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
-            if parameter.kind is parameter.KEYWORD_ONLY:
-                raise PluginError(plugin, f"handler {name}: keyword-only `{parameter.name}` cannot be given")
+        if parameter.name in bound:
+            continue  # `functools.partial` has given it a value
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            rest.append(str(parameter))
             continue
+        hint = parameter.annotation
+        # What comes after a parameter that is left out is given by its name.
+        by_name = parameter.kind is parameter.KEYWORD_ONLY or kept
+        keyword = parameter.name if by_name else None
         bare = hint.rsplit(".", 1)[-1] if isinstance(hint, str) else hint
         if bare in (Session, "Session") or (hint is parameter.empty and parameter.name == "session"):
-            wants.append(("session", None))
+            wishes.append(_Wish("session", keyword=keyword))
         elif bare in (Message, "Message") or (hint is parameter.empty and parameter.name == "message"):
-            wants.append(("message", None))
-        elif any(kind == "payload" for kind, _ in wants):
-            raise PluginError(
-                plugin,
-                f"handler {name}: `{parameter.name}` would be a second payload",
-                mend="take at most one parameter besides session: Session and message: Message",
-            )
+            wishes.append(_Wish("message", keyword=keyword))
+        elif hint is parameter.empty and parameter.default is not parameter.empty:
+            kept.append(parameter.name)
         else:
-            if isinstance(hint, str):
-                raise PluginError(
-                    plugin,
-                    f"handler {name}: the type `{hint}` of `{parameter.name}` cannot be found when the plugin loads",
-                    mend="import it at run time, not only under TYPE_CHECKING",
-                )
-            wants.append(("payload", None if hint in (parameter.empty, Any, object) else hint))
-    return wants
+            _check_payload(parameter, wishes, plugin, name)
+            type_ = None if hint in (parameter.empty, Any, object) else hint
+            wishes.append(_Wish("payload", type_, parameter.default, keyword))
+    if rest and not wishes:
+        raise PluginError(
+            plugin,
+            f"handler {name}: nobody knows what `{rest[0]}` is to be given",
+            mend="name its parameters; a decorator's wrapper takes over those of its function by functools.wraps",
+        )
+    if kept and not any(wish.kind in ("message", "payload") for wish in wishes):
+        raise PluginError(
+            plugin,
+            f"handler {name}: is `{kept[0]}` the payload, or a value of your own?",
+            mend=f"annotate it to be given the payload (`{kept[0]}: int = …`), or bind it with functools.partial",
+        )
+    return wishes
 
 
-def _adapt(call: Callable[..., Any], wants: list[tuple[str, Any]], converter: Converter) -> Call:
+def _check_payload(parameter: inspect.Parameter, wishes: list[_Wish], plugin: str, name: str) -> None:
+    if any(wish.kind == "payload" for wish in wishes):
+        raise PluginError(
+            plugin,
+            f"handler {name}: `{parameter.name}` would be a second payload",
+            mend="take at most one parameter besides session: Session and message: Message, a dataclass perhaps; "
+            "a value of your own has a default and no annotation",
+        )
+    if isinstance(parameter.annotation, str):
+        raise PluginError(
+            plugin,
+            f"handler {name}: the type `{parameter.annotation}` of `{parameter.name}` cannot be found when the "
+            "plugin loads",
+            mend="import it at run time, not only under TYPE_CHECKING",
+        )
+
+
+def _adapt(call: Callable[..., Any], wishes: list[_Wish], converter: Converter) -> Call:
     """Make the one shape that the hot path calls. The commonest shapes get no wrapper, or a thin one."""
-    kinds = [kind for kind, _ in wants]
-    if kinds == ["session", "message"]:
-        return call
-    if kinds == ["message"]:
-        return lambda _session, message: call(message)
-    if kinds == ["session"]:
-        return lambda session, _message: call(session)
-    if not kinds:
-        return lambda _session, _message: call()
+    kinds = [wish.kind for wish in wishes]
+    if not any(wish.keyword for wish in wishes):
+        if kinds == ["session", "message"]:
+            return call
+        if kinds == ["message"]:
+            return lambda _session, message: call(message)
+        if kinds == ["session"]:
+            return lambda session, _message: call(session)
+        if not kinds:
+            return lambda _session, _message: call()
 
     def adapted(session: Session, message: Message) -> Any:
         values: list[Any] = []
-        for kind, type_ in wants:
-            if kind == "payload":
-                values.append(typed_payload(message, type_, converter))
+        named: dict[str, Any] = {}
+        for kind, type_, default, keyword in wishes:
+            if kind != "payload":
+                value: Any = session if kind == "session" else message
+            elif default is not _REQUIRED and not _has_payload(message):
+                value = default
             else:
-                values.append(session if kind == "session" else message)
-        return call(*values)
+                value = typed_payload(message, type_, converter)
+            if keyword is None:
+                values.append(value)
+            else:
+                named[keyword] = value
+        return call(*values, **named)
 
     return adapted
+
+
+def _has_payload(message: Message) -> bool:
+    """Say whether there is a payload; null is none."""
+    raw = message.raw
+    # What takes more bytes than `null` is something else, in every codec that there is.
+    return (raw is not None and len(raw) > 8) or _payload(message) is not None
 
 
 def typed_payload(message: Message, type_: Any, converter: Converter) -> Any:
@@ -157,49 +220,3 @@ def _payload(message: Message) -> Any:
         return message.payload
     except UndecodableError as error:
         raise PayloadError("", "something that can be decoded", str(error)) from error
-
-
-class CattrsConverter:
-    """Payloads to types with cattrs; used where no plugin offers a `Converter`."""
-
-    def __init__(self) -> None:
-        import cattrs
-
-        self._converter = cattrs.Converter(forbid_extra_keys=False, detailed_validation=True)
-        for builtin in (str, int, float, bool):
-            self._converter.register_structure_hook(builtin, _strict)
-
-    def knows(self, type_: type[Any]) -> bool:
-        """Say whether payloads can become this type at all: found out at boot, not by the first message."""
-        import cattrs
-
-        try:
-            self._converter.get_structure_hook(type_)
-        except cattrs.StructureHandlerNotFoundError:
-            return False
-        return True
-
-    def convert(self, payload: object, type_: type[Any]) -> Any:
-        """Structure a payload; see `rtcore.spi.codec.Converter`."""
-        import cattrs
-
-        try:
-            return self._converter.structure(payload, type_)
-        except cattrs.BaseValidationError as error:
-            path, expected = cattrs.transform_error(error)[0].rsplit(" @ ", 1)[::-1]
-            raise PayloadError(path.removeprefix("$").lstrip("."), expected, _shown(payload)) from error
-        except (TypeError, ValueError, AttributeError, KeyError) as error:
-            raise PayloadError("", getattr(type_, "__name__", str(type_)), _shown(payload)) from error
-
-
-def _strict(value: object, type_: type[Any]) -> Any:
-    if type_ is float and type(value) is int:
-        return float(value)
-    if type(value) is not type_:
-        raise ValueError(f"expected {type_.__name__}, given {type(value).__name__}")
-    return value
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

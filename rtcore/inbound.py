@@ -21,7 +21,7 @@ from rtcore.limiting import together
 from rtcore.spi.broker import Position
 from rtcore.spi.interceptor import Stage
 from rtcore.wire.errors import UndecodableError
-from rtcore.wire.message import Message
+from rtcore.wire.message import Checked, Message
 
 if TYPE_CHECKING:
     from rtcore.session import Session
@@ -36,7 +36,7 @@ _log = logging.getLogger("rtcore.handlers")
 REMEMBERED: Final = 4096
 
 #: What handlers return, nearly always, and what is not to be awaited: `isawaitable` takes eight times as long.
-PLAIN: Final = frozenset({type(None), dict, list, str, int, float, bool, Message})
+PLAIN: Final = frozenset({type(None), dict, list, str, int, float, bool, Message, Checked})
 
 Step = Callable[["Session", Message], Message | None]
 
@@ -90,19 +90,21 @@ class Inbound:
         try:
             if limited:
                 for step in self._before:
-                    if (stepped := step(session, message)) is None:
-                        self._counters.drop("rejected")
-                        return
-                    message = stepped
+                    if (stepped := step(session, message)) is not message:
+                        if stepped is None:
+                            self._swallowed(session, message)
+                            return
+                        message = _instead(message, stepped)
                 for take in self._limiters:
                     wait = take(session)
                     if wait:
                         raise Rejected("rate_limited", retry_after=wait)
             for step in self._after:
-                if (stepped := step(session, message)) is None:
-                    self._counters.drop("rejected")
-                    return
-                message = stepped
+                if (stepped := step(session, message)) is not message:
+                    if stepped is None:
+                        self._swallowed(session, message)
+                        return
+                    message = _instead(message, stepped)
             type_ = message.type
             route = self._known.get(type_) or self._find(type_)
             if route is None:
@@ -139,10 +141,11 @@ class Inbound:
                 if wait:
                     return wait
             for step in self._before:
-                if (stepped := step(session, message)) is None:
-                    self._counters.drop("rejected")
-                    return 0.0
-                message = stepped
+                if (stepped := step(session, message)) is not message:
+                    if stepped is None:
+                        self._swallowed(session, message)
+                        return 0.0
+                    message = _instead(message, stepped)
         except BaseException as error:  # noqa: BLE001 - see dispatch
             self.failed(session, message, error)
         else:
@@ -189,6 +192,14 @@ class Inbound:
         if session.closed is None:
             session.answer_error(message, refusal)
 
+    def _swallowed(self, session: Session, message: Message) -> None:
+        """An interceptor lets a message go no further. Whoever waits for the answer to a request is told."""
+        self._counters.drop("rejected")
+        if message.id is not None and session.answered != message.n and session.closed is None:
+            session.answer_error(
+                message, Rejected("forbidden", f"a request of type {message.type!r} is not taken")
+            )
+
     def _find(self, type_: str) -> Route | None:
         """Find the handler whose pattern is the longest match, and remember it."""
         if type_ in self._known:
@@ -226,6 +237,16 @@ def is_to_be_awaited(result: Any) -> bool:
     if isgenerator(result) or isasyncgen(result):
         raise TypeError("a handler returned a generator: send the parts with `session.send`, then return")
     return isawaitable(result)
+
+
+def _instead(message: Message, stepped: Message) -> Message:
+    """Return what an interceptor has made of a message, as an answer to the same request."""
+    if stepped.id is None:
+        stepped.id = message.id
+    stepped.n = message.n
+    if stepped.sender is None:
+        stepped.sender = message.sender
+    return stepped
 
 
 def _where(position: Position | None) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtcore.ahead import Ahead
 from rtcore.pull import PIECE, Pull, has_room
 from rtcore.wire.lanes import Lanes, Withdrawn
-from rtcore.wire.message import Message
+from rtcore.wire.message import Message, check_fields
 from rtcore.wire.parts import PART, Large
 from rtcore.wire.server_line import ServerLine
 
@@ -131,7 +131,13 @@ class Outgoing(ServerLine):
         return True
 
     def send(self, type: str, payload: Any = None, **fields: Any) -> bool:
-        """`post` a message made of these fields."""
+        """`post` a message made of these fields.
+
+        Raises:
+            TypeError, ValueError: a field that a message has not, or that is not what it may be; see `Message`.
+        """
+        if fields:
+            check_fields(fields)
         return self.post(Message(type, payload, **fields))
 
     async def drained(self, *, below: int = 1) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from rtcore.converting import CattrsConverter
 from rtcore.errors import PluginError
-from rtcore.handlers import CattrsConverter, Route, route
+from rtcore.handlers import Route, route
 from rtcore.spi.ai import AIHandler
 from rtcore.spi.auth import Authenticator, Authorizer
 from rtcore.spi.broker import Broker

@@ -18,7 +18,7 @@ from rtcore.outgoing import Outgoing
 from rtcore.running import Running
 from rtcore.wire.control import Undecodable
 from rtcore.wire.lanes import Lanes
-from rtcore.wire.message import Message
+from rtcore.wire.message import Checked, Message
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -45,12 +45,13 @@ class Session(Outgoing):
         left: when its connection was lost, in the same seconds; `None` while attached.
         extra: a place for plugins to keep state per session, under keys of their own.
         swamped: so many answers wait to be written that what comes is not handled before there are fewer.
+        answered: the place of the message that was answered last, from 1.
         unread: why its client is not read, whichever connection it has (`rtcore.connection.Unread`).
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_delayed", "_half", "_held", "_running", "_unacked", "client", "extra", "identity",
-        "left", "opened", "replays", "sender", "swamped", "transport_name", "unread",
+        "__weakref__", "_acked", "_delayed", "_half", "_held", "_running", "_unacked", "answered", "client", "extra",
+        "identity", "left", "opened", "replays", "sender", "swamped", "transport_name", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class Session(Outgoing):
         self.client: str | None = None
         self.transport_name = ""
         self.opened = now
+        self.answered = 0
         self.left: float | None = None
         self.replays = 0
         self.unread = 0
@@ -197,8 +199,14 @@ class Session(Outgoing):
         self.manager.counters.messages_received += 1
         self.manager.counters.drop("undecodable")
         self.manager.ack_later(self)
-        reason = item.reason if isinstance(item, Undecodable) else "not a message"
-        self.answer_error(None, Rejected("undecodable", reason))
+        reason, request = "not a message", None
+        if isinstance(item, Undecodable):
+            reason, request = item
+        named = None
+        if request is not None:
+            named = Checked("undecodable", id=request)
+            named.n = self.received
+        self.answer_error(named, Rejected("undecodable", reason))
 
     def part_came(self, size: int) -> None:
         """A part of a message has come, which is not counted: let the client know now and then that it does."""
@@ -249,7 +257,8 @@ class Session(Outgoing):
             if inherits:
                 answer.priority = message.priority
         else:
-            answer = Message("reply", payload, re=message.id, priority=message.priority)
+            answer = Checked("reply", payload, re=message.id, priority=message.priority)
+        self.answered = message.n
         answer.n = -message.n
         self.post(answer)
         if self.outbox.__class__ is not list:
@@ -261,10 +270,11 @@ class Session(Outgoing):
         fields = refusal.fields()
         if message is None or message.id is None:
             fields["n"] = message.n if message is not None else self.received
-            answer = Message("error", fields)
+            answer = Checked("error", fields)
         else:
-            answer = Message("error", fields, re=message.id, priority=message.priority)
-        answer.n = -(message.n if message is not None else self.received)
+            answer = Checked("error", fields, re=message.id, priority=message.priority)
+        self.answered = message.n if message is not None else self.received
+        answer.n = -self.answered
         try:
             self.post(answer)
         except Exception:

@@ -15,7 +15,8 @@ class Handler:
     Attributes:
         pattern: an exact type (`"chat:message"`), a prefix (`"chat:*"`), or `"*"`. The longest match wins.
         call: takes, by annotation or by name, any of `session: Session`, `message: Message` and one payload
-            parameter of any other type, which is validated. Plain functions run at once; coroutine functions, and
+            parameter of any other type, which is validated; its default, if it has one, holds where there is no
+            payload. Plain functions run at once; coroutine functions, and
             what a plain function returns to be awaited, run in order per session. What comes of it answers the
             request, if the message was one.
         concurrent: an async handler that need not wait for the ones before it, nor they that follow for it.

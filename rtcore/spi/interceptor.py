@@ -28,9 +28,10 @@ class Interceptor(Protocol):
     stage: Stage
 
     def inbound(self, session: Session, message: Message) -> Message | None:
-        """Return the message to go on (the same or another), or `None` to swallow it silently.
+        """Return the message to go on (the same or another), or `None` to swallow it.
 
-        Swallowing is counted as `rejected`. Must be quick and must not block.
+        Another one answers the same request. Swallowing is counted as `rejected`; a request that was not answered
+        before (`session.reply`) is answered with `forbidden`, since its sender waits. Must be quick and not block.
 
         Raises:
             Rejected: the sender gets the coded error; nobody else notices.

@@ -21,7 +21,7 @@ from rtcore.wire.errors import (
 from rtcore.wire.format import Format, unpack
 from rtcore.wire.hello import Hello, Welcome
 from rtcore.wire.lanes import Lanes
-from rtcore.wire.message import LANE, PRIORITIES, Message, Priority
+from rtcore.wire.message import LANE, PRIORITIES, Checked, Message, Priority
 from rtcore.wire.server_line import Attached, ServerLine
 from rtcore.wire.values import is_simple, mark, plain, unmark
 from rtcore.wire.window import Rest, Window
@@ -36,6 +36,7 @@ __all__ = [
     "AttachRefusedError",
     "Attached",
     "BadControlError",
+    "Checked",
     "ClientLine",
     "Code",
     "Control",

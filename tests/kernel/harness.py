@@ -11,7 +11,7 @@ from rtcore import App, Message, hookimpl
 from rtcore.connection import Connection
 from rtcore.spi.codec import Item
 from rtcore.spi.transport import Handshake
-from rtcore.wire import ClientLine, Control, Undecodable, UndecodableError, Welcome
+from rtcore.wire import ClientLine, Control, Undecodable, UndecodableError, Welcome, mark, plain
 from rtcore.wire.errors import FrameError
 from rtcore.wire.parts import parse_part
 
@@ -29,7 +29,7 @@ class PlainJson:
         }
         if message.priority != "normal":
             fields["priority"] = message.priority
-        return json.dumps({**fields, "payload": message.value()}).encode()
+        return json.dumps({**fields, "payload": mark(plain(message.value()))}).encode()
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         return json.dumps([name, fields]).encode()
@@ -38,7 +38,7 @@ class PlainJson:
         return b"\n".join(items)
 
     def encode_payload(self, payload: Any) -> bytes:
-        return json.dumps(payload).encode()
+        return json.dumps(mark(plain(payload))).encode()
 
     def decode_first(self, frame: bytes) -> tuple[Item | None, bytes]:
         first, _, rest = frame.partition(b"\n")
@@ -63,7 +63,7 @@ class PlainJson:
         if isinstance(value, list):
             return Control(*value)
         if "type" not in value:
-            return Undecodable("no type")
+            return Undecodable("no type", value.get("id"))
         payload = value.pop("payload", None)
         return Message(value.pop("type"), payload, **value)
 

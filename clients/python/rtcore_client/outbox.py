@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from rtcore.wire.format import Format
-from rtcore.wire.message import Message
+from rtcore.wire.message import Checked, Message
 from rtcore_client.errors import NotConnected, QueueFull, RealtimeError, RequestError, UnknownOutcome
 from rtcore_client.outgoing import Outgoing
 from rtcore_client.pace import Pace
@@ -198,7 +198,7 @@ class Outbox:
         for message in messages:
             item = self._encode_again(message, form)
             # The server will refuse a message without a type; its sender has been told.
-            items.append(form.encode(Message("", id=message.id)) if item is None else item)
+            items.append(form.encode(Checked("", id=message.id)) if item is None else item)
         if items:
             link.send(items, self._line.window.sent - len(items))
             if self.pace is not None:

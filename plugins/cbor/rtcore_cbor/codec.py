@@ -25,7 +25,7 @@ from rtcore.spi.codec import Item
 from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import BadControlError, FrameError, UndecodableError
 from rtcore.wire.format import MAX_ITEMS
-from rtcore.wire.message import LANE, Message
+from rtcore.wire.message import LANE, NAME_MAX, TYPE_MAX, Checked, Message
 from rtcore.wire.ranges import RANGES_MAX
 from rtcore.wire.values import BINARY_SCALARS, DEPTH, is_simple, plain
 from rtcore_cbor.subset import has_large_number, new_decoder, new_finder
@@ -37,9 +37,6 @@ _WORD: Final = b"payload"
 #: Text of seven bytes: how everybody begins that key.
 _HEAD: Final = 0x67
 _REASON_MAX: Final = 200
-#: Characters, as in JSON.
-_TYPE_MAX: Final = 128
-_NAME_MAX: Final = 256
 
 _ERRORS: Final = (cbor2.CBORDecodeError, ValueError, RecursionError, OverflowError, MemoryError)
 
@@ -221,10 +218,10 @@ class CborCodec:
                 except TypeError as error:
                     return _undecodable(str(error), fields)
         type_ = fields.pop("type", None)
-        if type_.__class__ is not str or not 0 < len(type_) <= _TYPE_MAX:
-            reason = f"`type`: expected text of 1 to {_TYPE_MAX} characters, given {_shown(type_)}"
+        if type_.__class__ is not str or not 0 < len(type_) <= TYPE_MAX:
+            reason = f"`type`: expected text of 1 to {TYPE_MAX} characters, given {_shown(type_)}"
             return _undecodable(reason, fields)
-        message = Message(type_, payload, raw=raw, raw_codec=self)
+        message = Checked(type_, payload, raw=raw, raw_codec=self)
         # Few fields are there: to go through them costs half of asking for each that might be.
         for name, value in fields.items():
             check = _CHECKS.get(name)
@@ -272,7 +269,7 @@ def _control(value: Any) -> Control:
 
 
 def _is_name(value: Any) -> bool:
-    return value is None or (value.__class__ is str and len(value) <= _NAME_MAX)
+    return value is None or (value.__class__ is str and len(value) <= NAME_MAX)
 
 
 def _is_count(value: Any) -> bool:

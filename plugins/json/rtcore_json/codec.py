@@ -20,7 +20,7 @@ from rtcore.spi.codec import Item
 from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import BadControlError, FrameError
 from rtcore.wire.format import MAX_ITEMS
-from rtcore.wire.message import Message, Priority
+from rtcore.wire.message import NAME_MAX, TYPE_MAX, Checked, Message, Priority
 from rtcore.wire.ranges import RANGES_MAX
 from rtcore.wire.values import SCALARS, is_simple, mark, plain, unmark
 from rtcore_json.bounds import SHORT, beyond, has_marker, read_any
@@ -35,8 +35,8 @@ _DOLLAR: Final = ord("$")
 #: Characters of an `Undecodable`'s reason: it goes back to the sender, and may quote what was sent.
 _REASON_MAX: Final = 200
 
-_Type = Annotated[str, Meta(min_length=1, max_length=128)]
-_Name = Annotated[str, Meta(max_length=256)]
+_Type = Annotated[str, Meta(min_length=1, max_length=TYPE_MAX)]
+_Name = Annotated[str, Meta(max_length=NAME_MAX)]
 _Count = Annotated[int, Meta(ge=0)]
 _Ranges = Annotated[tuple[tuple[_Count, _Count], ...], Meta(max_length=RANGES_MAX)]
 
@@ -166,7 +166,7 @@ class JsonCodec(TypedJson):
         raw = bytes(e.payload)
         if len(raw) > SHORT and (reason := beyond(raw)):
             return Undecodable(reason, e.id)
-        return Message(
+        return Checked(
             e.type, None, e.id, e.re, e.room, e.priority, e.sender, e.offset, e.epoch, e.covers, e.timestamp, e.version,
             e.trace, raw or None, self,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from rtcore.errors import PayloadError
+from rtcore.spi.model import is_model, validated
 from rtcore.wire.errors import UndecodableError
 from rtcore.wire.values import unmark
 from rtcore_json.bounds import has_marker, read_any
@@ -33,7 +34,7 @@ class TypedJson:
     def decode_typed(self, raw: bytes, type_: type[Any]) -> Any:
         decode = self._decoders.get(type_)
         if decode is None:
-            decode = self._decoders[type_] = msgspec.json.Decoder(type_, dec_hook=_cannot_make).decode
+            decode = self._decoders[type_] = msgspec.json.Decoder(type_, dec_hook=_make).decode
         try:
             if not has_marker(raw):
                 return decode(raw)
@@ -52,7 +53,7 @@ class MsgspecConverter:
 
 def _convert(payload: object, type_: type[Any]) -> Any:
     try:
-        return msgspec.convert(payload, type_, dec_hook=_cannot_make)
+        return msgspec.convert(payload, type_, dec_hook=_make)
     except (ValueError, RecursionError) as error:
         raise _explained(error, lambda: payload) from error
 
@@ -66,7 +67,9 @@ def _converted(raw: bytes, type_: type[Any]) -> Any:
     return _convert(unmark(value) if has_marker(raw) else value, type_)
 
 
-def _cannot_make(type_: type[Any], given: object) -> Any:
+def _make(type_: type[Any], given: object) -> Any:
+    if is_model(type_):
+        return validated(given, type_)
     # NotImplementedError is what msgspec hands through: this is the program's mistake and not the payload's.
     raise NotImplementedError(
         f"msgspec cannot make a {type_.__name__} of a payload; declare a dataclass, say"

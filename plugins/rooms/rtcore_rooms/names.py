@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from rtcore.errors import Rejected
-from rtcore.wire.message import Message
+from rtcore.wire.message import Checked, Message
 
 #: Characters of a room's name.
 NAME_MAX: Final = 128
@@ -25,7 +25,7 @@ def check_name(room: str) -> None:
 
 def addressed(message: Message, room: str) -> Message:
     """Return a message as it goes to a room's members: its payload as it came, and no trace of the request."""
-    return Message(
+    return Checked(
         message.type,
         None if message.raw is not None else message.payload,
         room=room,

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import gc
+from enum import StrEnum
 
 import pytest
 
 from rtcore.testing.plain import PlainCodec
-from rtcore.wire import LANE, PRIORITIES, Format, Message
+from rtcore.wire import LANE, PRIORITIES, Checked, Format, Message
 
 
 class Bare:
@@ -119,3 +120,94 @@ def test_a_message_that_has_a_wire_form_was_posted_and_its_copy_was_not():
         "trace",
     ):
         assert getattr(copy, name) == getattr(message, name), name
+
+
+# -- what is sent is what it was -----------------------------------------------------------------------------
+
+
+def test_a_payload_that_is_changed_after_it_was_sent_is_sent_as_it_was():
+    codec, other = PlainCodec("one", binary=True), PlainCodec("other")
+    forms = [Format(codec, Bare()), Format(codec, Bare()), Format(other, Bare()), Format(other, Bare())]
+    for first in forms:
+        payload = {"n": [1]}
+        message = Message("a", payload)
+        message.form(first)
+        payload["n"].append(2)
+        assert message.copy().payload == {"n": [1]}
+        assert message.covering(((1, 2),)).payload == {"n": [1]}
+        for form in (*forms, first):
+            [came] = form.codec.decode(message.form(form))
+            assert came.payload == {"n": [1]}
+            message.payload["n"].append(3)  # somebody looks at it, and changes what it sees
+        message.forget_forms()
+        for form in forms:
+            [came] = form.codec.decode(message.form(form))
+            assert came.payload == {"n": [1]}
+
+
+def test_a_message_may_be_frozen_before_anybody_encodes_it():
+    codec, payload = PlainCodec("one"), {"n": 1}
+    message = Message("a", payload)
+    message.freeze(codec)
+    payload["n"] = 2
+    message.freeze(codec)
+    assert message.payload == {"n": 1}
+    assert not message.posted
+    with pytest.raises(TypeError, match="a complex"):
+        Message("a", [1j]).freeze(codec)
+
+
+def test_a_form_for_another_framing_of_the_same_codec_costs_no_encoding():
+    codec = Counting("counting", binary=True)
+    message = Message("a", {"n": 1})
+    assert message.form(Format(codec, Bare())) == message.form(Format(codec, Bare()))
+    assert (codec.encoded, codec.decoded) == (1, 0)
+
+
+# -- what cannot be written cannot be made -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "reason"),
+    [
+        ({"type": Message("a")}, TypeError, "use `post`"),
+        ({"type": 5}, TypeError, "type: expected text, given a int"),
+        ({"type": ""}, ValueError, "1 to 128 characters"),
+        ({"type": "x" * 129}, ValueError, "up to 128 characters, given 129"),
+        ({"priority": "urgent"}, ValueError, "one of critical, high, normal, low, given 'urgent'"),
+        ({"priority": ["high"]}, ValueError, "priority"),
+        ({"priority": None}, ValueError, "priority"),
+        ({"id": 5}, TypeError, "id: expected text"),
+        ({"re": b"1"}, TypeError, "re: expected text"),
+        ({"room": ["r"]}, TypeError, "room: expected text"),
+        ({"room": "r" * 257}, ValueError, "room: expected up to 256 characters"),
+        ({"sender": 1}, TypeError, "sender"),
+        ({"trace": 1}, TypeError, "trace"),
+        ({"version": "1"}, ValueError, "version: expected a whole number from 0"),
+        ({"version": None}, ValueError, "version"),
+        ({"offset": -1}, ValueError, "offset"),
+        ({"timestamp": "now"}, TypeError, "timestamp: expected seconds"),
+        ({"colour": "red"}, TypeError, "colour"),
+    ],
+    ids=lambda fields: str(fields)[:30],
+)
+def test_a_message_that_nobody_could_read_cannot_be_made(fields, error, reason):
+    with pytest.raises(error, match=reason):
+        Message(**{"type": "a", **fields})
+
+
+def test_texts_of_an_enum_are_the_texts():
+    class Kind(StrEnum):
+        CHAT = "chat"
+        HIGH = "high"
+
+    message = Message(Kind.CHAT, priority=Kind.HIGH, room=Kind.CHAT)
+    assert [type(text) for text in (message.type, message.priority, message.room)] == [str, str, str]
+    assert (message.type, message.priority, message.room) == ("chat", "high", "chat")
+
+
+def test_what_a_codec_has_checked_is_a_message_like_any_other():
+    checked = Checked("", priority="urgent", id="1")
+    assert isinstance(checked, Message)
+    assert repr(checked) == "Message('', id='1', priority='urgent')"
+    assert not gc.is_tracked(checked)
