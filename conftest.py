@@ -21,6 +21,12 @@ def nginx() -> str:
 
 
 @pytest.fixture(scope="session")
+def curl() -> str:
+    """The path of curl; mark the test with `nginx`, which it needs as well."""
+    return program("curl")
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of Chromium, for playwright's `executable_path`; mark the test with `browser`."""
     return program("chromium")

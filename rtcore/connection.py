@@ -57,7 +57,7 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "_checking", "_closing", "_held", "_max_size", "_one_way", "attach", "codec", "compressor",
+        "__weakref__", "_checking", "_closing", "_held", "_max_size", "attach", "codec", "compressor",
         "counters", "ended", "form", "handshake", "heard", "identity", "link", "manager", "paused", "session", "unread",
     )  # fmt: skip
 
@@ -77,7 +77,6 @@ class Connection:
         self.unread = 0
         self.ended = False
         self._max_size = manager.max_message_size
-        self._one_way = bool(handshake.extra.get("one_way"))
         self._checking = False
         self._closing = False
         self._held: list[bytes | Sequence[Item]] | None = None
@@ -363,11 +362,6 @@ class Connection:
         self.read_again(Unread.CHECKING)
 
     # -- what is rare ------------------------------------------------------------------------------------------
-
-    @property
-    def one_way(self) -> bool:
-        """The client cannot answer on its own (`EventSource`): no pings are sent and none are missed."""
-        return self._one_way
 
     def _rare(self, session: Session, item: Item) -> None:
         if isinstance(item, Control):

@@ -117,9 +117,6 @@ class Heartbeat:
         if expires is not None and expires <= time.time():
             connection.give_up("credentials_expired")
             return
-        if connection.one_way:
-            self._pings.add(ref(connection), now=now)
-            return
         connection.heard = False
         connection.control("ping", {})
         self._pongs.add(ref(connection), now=now)

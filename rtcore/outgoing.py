@@ -93,12 +93,10 @@ class Outgoing(ServerLine):
 
     @property
     def backlog(self) -> int:
-        """Messages that wait to be written or, by a client that confirms at all, to be confirmed."""
-        connection = self.connection
-        confirms = connection is None or not connection.one_way
+        """Messages that wait to be written or to be confirmed."""
         pulled = self._pull.waiting if self._pull is not None else 0
         half = len(self.ahead.uncounted) if self.ahead is not None else 0
-        return len(self.outbox) + half + (len(self.window.held) if confirms else 0) + pulled
+        return len(self.outbox) + half + len(self.window.held) + pulled
 
     @property
     def unsent(self) -> Iterator[Message]:

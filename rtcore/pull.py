@@ -156,7 +156,7 @@ class Pull:
     def _fitting(self, connection: Connection) -> int:
         """Say how many messages the window has room for, with a quarter left for what is posted meanwhile."""
         window = self._session.window
-        if connection.one_way or self._trusting is connection:
+        if self._trusting is connection:
             return window.limit
         return window.free(window.limit // 4)
 

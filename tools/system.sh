@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The pieces that the tests need and pip cannot bring: a real nginx, a real Chromium.
+# The pieces that the tests need and pip cannot bring: a real nginx, a real Chromium, curl.
 #
 # As root on a machine with apt they are installed; anywhere else a missing piece is an error, never a skipped test.
 set -euo pipefail
 
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx)
+command -v curl >/dev/null || missing+=(curl)
 command -v chromium >/dev/null || missing+=(chromium)
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -118,6 +118,7 @@ async def url() -> AsyncIterator[str]:
         "message_buffer_size=1000",
         "drain_time=0.5",
         'rooms.options."small:*".presence=2',
+        f'http.allowed_hosts=["{ELSEWHERE}"]',
     )
     settings = [part for option in options for part in ("--set", option)]
     server = await start_server("-m", "rtcore", "serve", "--port", "0", *settings)

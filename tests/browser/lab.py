@@ -37,6 +37,8 @@ SETTINGS = {
     "rate_limit_per_second": 1000,
     "message_buffer_size": 1000,
     "drain_time": 0.5,
+    "sse": {"retry": 0.5},
+    "rooms": {"options": {"news": {"history": 100}}},
 }
 PLUGINS = [
     rtcore_http, rtcore_json, rtcore_memory, rtcore_playground, rtcore_polling, rtcore_rooms, rtcore_sse,

@@ -43,19 +43,6 @@ async def test_pings_go_out_at_the_interval_and_silence_is_the_end() -> None:
         assert app.manager.get_metrics().transports["memory"].connections == 0
 
 
-async def test_a_client_that_cannot_answer_is_not_pinged() -> None:
-    clock = Clock()
-    async with make_app({"heartbeat_interval": 10.0}, clock=clock) as app:
-        link = MemoryLink()
-        connection = app.manager.add_connection(link, Handshake("memory", extra={"one_way": True}))
-        connection.receive(b'["hello",{"attach":1,"nonce":"0123456789abcdef"}]')
-        for _ in range(5):
-            clock.now += 11
-            app.manager.heartbeat.tick(clock.now)
-        assert link.closed is None
-        assert not any(b"ping" in data for data in link.written)
-
-
 async def test_credentials_that_ran_out_end_the_connection_and_not_the_session() -> None:
     class Brief:
         name = "brief"

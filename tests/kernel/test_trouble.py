@@ -14,7 +14,7 @@ from rtcore.spi.auth import Identity
 from rtcore.spi.interceptor import Stage
 from rtcore.spi.transport import Handshake
 from rtcore.wire.policy import Policy
-from tests.kernel.harness import LINES, Clock, Lines, MemoryLink, Peer, make_app, turn, until
+from tests.kernel.harness import LINES, Lines, MemoryLink, Peer, make_app, turn, until
 
 
 async def test_a_link_that_raises_costs_its_connection_and_no_message(
@@ -208,29 +208,6 @@ async def test_replays_pass_every_stage_and_a_limiter_that_fails_holds_nobody() 
         assert answers["large"]["code"] == "app:too_large"
         assert answers["y"]["code"] == "handler_failed"
         assert answers["z"] == "z"
-
-
-async def test_credentials_of_a_client_that_cannot_answer_run_out_too() -> None:
-    clock = Clock()
-    async with make_app({"heartbeat_interval": 10.0}, clock=clock) as app:
-        link = MemoryLink()
-        handshake = Handshake("memory", extra={"one_way": True})
-        connection = app.manager.add_connection(link, handshake, identity=Identity("ann", expires=1.0))
-        connection.receive(b'["hello",{"attach":1,"nonce":"0123456789abcdef"}]')
-        clock.now += 11
-        app.manager.heartbeat.tick(clock.now)
-        assert link.closed == (4010, "credentials_expired")
-
-
-async def test_a_client_that_confirms_nothing_is_waited_for_until_it_is_written_to() -> None:
-    async with make_app() as app:
-        link = MemoryLink()
-        connection = app.manager.add_connection(link, Handshake("memory", extra={"one_way": True}))
-        connection.receive(b'["hello",{"attach":1,"nonce":"0123456789abcdef"}]')
-        assert connection.session is not None
-        connection.session.send("n", 1)
-        async with asyncio.timeout(5):
-            await connection.session.drained()
 
 
 async def test_lost_messages_of_an_overflow_are_counted() -> None:

@@ -45,6 +45,7 @@ STATUS: Final[dict[str, int]] = {
     "internal": 500,
     "going_away": 503,
     "server_full": 503,
+    "room_full": 503,
     "too_many_greetings": 503,
     "too_many_attaches": 503,
 }

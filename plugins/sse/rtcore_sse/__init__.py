@@ -1,4 +1,4 @@
-"""The Server-Sent Events transport of an rtcore server: a stream at `/rt/sse`, upstream by POST to `/rt/send`."""
+"""Server-Sent Events: a transport at `/rt/sse`, upstream by POST to `/rt/send`; and rooms to read at `/rt/events/ROOM`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rtcore.hooks import hookimpl
+from rtcore.spi.rooms import Rooms
+from rtcore_sse.room_events import RoomEvents
 from rtcore_sse.settings import SseSettings
 from rtcore_sse.transport import SseTransport
 
@@ -31,4 +33,9 @@ def rtcore_transports(app: App) -> Sequence[Transport]:
 @hookimpl
 def rtcore_http_routes(app: App) -> Sequence[Route]:
     transport = app.registry.transports["sse"]
-    return transport.routes() if isinstance(transport, SseTransport) else []
+    if not isinstance(transport, SseTransport):
+        return []
+    routes = transport.routes()
+    if app.find(Rooms) is not None:
+        routes.append(RoomEvents(app, transport).route())
+    return routes

@@ -11,19 +11,29 @@ from typing import Final
 COMMENT: Final = b": \n\n"
 
 
-def event(body: bytes) -> bytes:
+def event(body: bytes, *, name: str = "", id: bytes | None = None) -> bytes:
     r"""Return one frame as one event; the client sees the frame's lines joined by LF.
+
+    Args:
+        body: the frame.
+        name: of the event, for those who listen to it by name.
+        id: what the client remembers, and brings back as its `Last-Event-ID`.
 
     >>> event(b'{"type":"a"}')
     b'data: {"type":"a"}\n\n'
     >>> event(b"one\r\ntwo\rthree\n")
     b'data: one\ndata: two\ndata: three\ndata: \n\n'
+    >>> event(b"x", name="gap", id=b"e1:7")
+    b'id: e1:7\nevent: gap\ndata: x\n\n'
     """
     if b"\r" in body:
         body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if b"\n" in body:
         body = body.replace(b"\n", b"\ndata: ")
-    return b"data: %b\n\n" % body
+    made = b"data: %b\n\n" % body
+    if name:
+        made = b"event: %b\n%b" % (name.encode(), made)
+    return made if id is None else b"id: %b\n%b" % (id, made)
 
 
 def body_of(event: bytes) -> bytes:
@@ -33,15 +43,6 @@ def body_of(event: bytes) -> bytes:
     b'one\ntwo'
     """
     return event.removeprefix(b"data: ").removesuffix(b"\n\n").replace(b"\ndata: ", b"\n")
-
-
-def last_id(value: bytes) -> bytes:
-    r"""Return a block without data: it dispatches nothing and becomes the client's `Last-Event-ID`.
-
-    >>> last_id(b"s:secret:5")
-    b'id: s:secret:5\n\n'
-    """
-    return b"id: %b\n\n" % value
 
 
 def retry(seconds: float) -> bytes:

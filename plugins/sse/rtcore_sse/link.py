@@ -9,20 +9,19 @@ Its own `write` is a coroutine: a broadcast would need a task for each member.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rtcore_http.gate import Gate
 
-from rtcore_sse.events import COMMENT, last_id, padding, retry
-from rtcore_sse.resume import id_after, resume_credential
+from rtcore.errors import Rejected
+from rtcore.wire.control import Control
+from rtcore_sse.events import COMMENT, body_of, padding
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
     from rtcore.spi.transport import Framing
     from rtcore_sse.framing import EventFraming
-
-#: Seconds that a stream must live for its welcome to count as arrived: an `EventSource` confirms nothing.
-ARRIVED_AFTER: Final = 1.0
 
 
 class StreamLink:
@@ -32,35 +31,36 @@ class StreamLink:
 
     Args:
         framing: chunked or not, as the response will be.
-        one_way: for a plain `EventSource`: keep its `Last-Event-ID` up to date.
         flush_padding: bytes of comment after each write.
 
     Attributes:
         connection: the kernel's end; set once, right after the kernel has made it.
         gate: where POSTs to `/rt/send` wait while the kernel does not want to read.
         number: the close number, once the kernel has closed the stream.
+        refusal: why there will be no stream.
+        confirms: the peer answers pings and confirms what it has.
     """
 
     __slots__ = (
-        "_credential", "_early", "_ended", "_events", "_filler", "_opened", "_opening", "_transport", "_wrote",
-        "connection", "framing", "gate", "number", "one_way",
+        "_early", "_ended", "_events", "_filler", "_loop", "_opening", "_transport", "_wrote", "connection",
+        "framing", "gate", "number", "refusal",
     )  # fmt: skip
 
-    def __init__(self, framing: EventFraming, *, one_way: bool, flush_padding: int = 0) -> None:
-        loop = asyncio.get_running_loop()
+    confirms = True
+
+    def __init__(self, framing: EventFraming, *, flush_padding: int = 0) -> None:
+        loop = self._loop = asyncio.get_running_loop()
         self.framing: Framing = framing
         self._events = framing
         self.connection: Connection | None = None
         self.gate = Gate()
         self.number: int | None = None
-        self.one_way = one_way
+        self.refusal: Rejected | None = None
         self._filler = framing.wrap(padding(flush_padding))
-        self._credential = b""
         self._early: list[bytes] = []
         self._opening: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.Transport | None = None
-        self._opened = 0.0
         self._wrote = False
 
     # -- the kernel's side --------------------------------------------------------------------------------
@@ -73,8 +73,6 @@ class StreamLink:
                 self._decided()
         elif self.number is None:
             self._wrote = True
-            if self.one_way:
-                data += self._mark()
             if self._filler:
                 data += self._filler
             transport.write(data)
@@ -84,9 +82,12 @@ class StreamLink:
         if self.number is not None or self._ended.done():
             return
         self.number = code
-        self._decided()
         if self._transport is not None:
-            self._finish(code)
+            self._finish()
+        elif self.refusal is None and self.connection is not None and len(self._early) == 1:
+            # The kernel has said why it closes the connection, and nothing else.
+            self.refusal = _refusal(self.connection, self._events.unwrap(self._early[0]))
+        self._decided()
 
     def pause_reading(self) -> None:
         self.gate.close()
@@ -108,10 +109,6 @@ class StreamLink:
         """The peer is gone, or the end has been written. Again is harmless."""
         self.gate.open()
         connection, self.connection = self.connection, None
-        if self._transport is not None and self.one_way and connection is not None:
-            session = connection.session
-            if session is not None and asyncio.get_running_loop().time() - self._opened >= ARRIVED_AFTER:
-                connection.manager.session_confirmed(session)
         self._transport = None
         self._early.clear()
         self._decided()
@@ -126,17 +123,7 @@ class StreamLink:
         """Wait until there is something to say, or nobody to say it to."""
         await self._opening
 
-    @property
-    def refused(self) -> bool:
-        """The kernel has said why it closes the connection, and nothing else."""
-        return self.number is not None and len(self._early) == 1
-
-    def take_early(self) -> list[bytes]:
-        """Return what was written before the stream was open, and forget it."""
-        early, self._early = self._early, []
-        return early
-
-    def open(self, transport: asyncio.Transport, *, padding_size: int, retry_after: float) -> None:
+    def open(self, transport: asyncio.Transport, *, padding_size: int) -> None:
         """The head of the response is out: write to this transport from now on.
 
         The kernel writes welcome and replays in one turn, so what waited here is what the session's count says.
@@ -144,12 +131,10 @@ class StreamLink:
         if self._ended.done():
             return
         self._transport = transport
-        self._opened = asyncio.get_running_loop().time()
-        head = padding(padding_size) + (retry(retry_after) if self.one_way else b"")
-        mark = self._mark() if self.one_way else b""
-        transport.write(b"".join([self._events.wrap(head), *self.take_early(), mark, self._filler]))
+        early, self._early = self._early, []
+        transport.write(b"".join([self._events.wrap(padding(padding_size)), *early, self._filler]))
         if self.number is not None:
-            self._finish(self.number)
+            self._finish()
 
     async def ended(self) -> None:
         """Wait until the kernel has closed the stream or the peer is gone."""
@@ -169,28 +154,19 @@ class StreamLink:
 
     # -- inside ---------------------------------------------------------------------------------------------
 
-    def _mark(self) -> bytes:
-        """Return the id block that tells a plain `EventSource` how much has arrived once the block itself arrives.
-
-        The kernel counts messages out before it writes them, so the session's count includes the present write.
-        Not once the session has moved on: its count and its secret are then another connection's.
-        """
-        session = self.connection.session if self.connection is not None else None
-        if session is None or not session.hears(self.connection):
-            return b""
-        if not self._credential:
-            self._credential = resume_credential(session.id, session.secret)
-        return self._events.wrap(
-            last_id(self._credential + b"%d" % (session.window.sent - session.replaying))
-        )
-
-    def _finish(self, code: int) -> None:
-        left = id_after(code) if self.one_way else None
-        if self._transport is not None and left is not None:
-            self._transport.write(self._events.wrap(last_id(left)))
+    def _finish(self) -> None:
+        """The kernel has closed the stream, which is open."""
         if not self._ended.done():
             self._ended.set_result(None)
 
     def _decided(self) -> None:
         if not self._opening.done():
             self._opening.set_result(None)
+
+
+def _refusal(connection: Connection, event: bytes) -> Rejected:
+    """Make a refusal of the `close` that the kernel wrote, so that it becomes a status."""
+    item = connection.codec.decode(body_of(event))[0]
+    fields: Mapping[str, Any] = item.fields if isinstance(item, Control) else {}
+    code, reason = str(fields.get("code", "internal")), str(fields.get("reason", ""))
+    return Rejected(code, reason, retry_after=fields.get("retry_after"))

@@ -1,7 +1,6 @@
-"""The transport: two ways to open a stream, one stream.
+"""The transport: a POST whose body is the hello, and a stream that answers it.
 
-POST /rt/sse    a hello in the body: clients that stream by fetch. Nothing secret is in a URL, no preflight
-GET  /rt/sse    a plain `EventSource`: the server says the hello for it, from its `Last-Event-ID`
+Nothing secret is in a URL, and a browser asks for no permission first (a preflight).
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ import asyncio
 import contextlib
 import random
 import socket
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import HttpVersion11, web
 from rtcore_http.body import read_body
@@ -21,13 +20,9 @@ from rtcore_http.routes import Route, under
 from rtcore_http.upstream import codec_of
 
 from rtcore.errors import Rejected
-from rtcore.wire.codes import Next
-from rtcore.wire.control import Control
-from rtcore_sse.events import body_of, event, last_id, retry
 from rtcore_sse.framing import CHUNKED, UNCHUNKED
 from rtcore_sse.keepalive import KeepAlive
 from rtcore_sse.link import StreamLink
-from rtcore_sse.resume import hello_of, id_after, says_stop
 from rtcore_sse.settings import SseSettings
 
 if TYPE_CHECKING:
@@ -56,8 +51,8 @@ class SseTransport:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._settings = app.settings(SseSettings)
-        self._streams = KeepAlive(self._settings.keepalive)
+        self.settings = app.settings(SseSettings)
+        self._streams = KeepAlive(self.settings.keepalive)
         self._ticker: asyncio.Task[None] | None = None
 
     async def start(self, app: App) -> None:
@@ -75,9 +70,7 @@ class SseTransport:
     def routes(self) -> list[Route]:
         """Return what `http` is to route here."""
         path = under(self._app, "sse")
-        return [Route("POST", path, self._post, about="an event stream"), Route("GET", path, self._get)]
-
-    # -- the two ways in ------------------------------------------------------------------------------------
+        return [Route("POST", path, self._post, about="an event stream")]
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         handshake = handshake_of(request, self.name)
@@ -87,39 +80,38 @@ class SseTransport:
                 "unsupported_codec", f"an event stream is text: say hello in a text codec, not {codec.name}"
             )
         frame = await read_body(request, min(HELLO_MAX, self._app.options.max_message_size))
-        return await self._stream(request, handshake, lambda connection: connection.receive(frame))
-
-    async def _get(self, request: web.Request) -> web.StreamResponse:
-        handshake = handshake_of(request, self.name, one_way=True)
-        last = handshake.headers.get("last-event-id", "")
-        if says_stop(last):
-            return web.Response(status=204)
-        try:
-            return await self._stream(request, handshake, lambda connection: connection.greet(hello_of(last)))
-        except Rejected as refusal:
-            if refusal.row.next is Next.STOP:
-                raise
-            return self._come_back(refusal)
+        framing = CHUNKED if request.version >= HttpVersion11 else UNCHUNKED
+        link = StreamLink(framing, flush_padding=self.settings.flush_padding)
+        return await self.stream(request, handshake, link, lambda connection: connection.receive(frame))
 
     # -- a stream -------------------------------------------------------------------------------------------
 
-    async def _stream(
-        self, request: web.Request, handshake: Handshake, hello: Callable[[Connection], None]
+    async def stream(
+        self,
+        request: web.Request,
+        handshake: Handshake,
+        link: StreamLink,
+        begin: Callable[[Connection], None],
     ) -> web.StreamResponse:
-        framing = CHUNKED if request.version >= HttpVersion11 else UNCHUNKED
-        link = StreamLink(
-            framing,
-            one_way=bool(handshake.extra.get("one_way")),
-            flush_padding=self._settings.flush_padding,
-        )
+        """Answer a request with a stream, until it ends.
+
+        Args:
+            request: the request.
+            handshake: what is known of it.
+            link: what the kernel writes to.
+            begin: called with the kernel's end; says the hello.
+
+        Raises:
+            Rejected: there will be no stream.
+        """
         connection = link.connection = self._app.manager.add_connection(link, handshake)
         watch_writes(request, link)
         try:
             if request.transport is not None:
-                hello(connection)
+                begin(connection)
                 await link.decided()
-            if link.refused:
-                raise _refusal(connection, framing.unwrap(link.take_early()[0]))
+            if link.refusal is not None:
+                raise link.refusal
             return await self._run(request, link)
         finally:
             watch_writes(request, None)
@@ -132,15 +124,15 @@ class SseTransport:
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client left before the stream began")
-        self._tune(transport, one_way=link.one_way)
-        link.open(transport, padding_size=self._settings.padding, retry_after=self._retry())
+        self._tune(transport, silent=not link.confirms)
+        link.open(transport, padding_size=self.settings.padding)
         self._streams.add(link)
         try:
             await link.ended()
             if transport.is_closing():
                 return response  # nobody is left to tell
             transport.set_write_buffer_limits(high=0)  # so that the end is waited for, to the last byte
-            async with asyncio.timeout(self._settings.close_timeout):
+            async with asyncio.timeout(self.settings.close_timeout):
                 await response.write_eof()
         except TimeoutError:
             transport.abort()
@@ -148,46 +140,22 @@ class SseTransport:
             self._streams.discard(link)
         return response
 
-    def _tune(self, transport: asyncio.Transport, *, one_way: bool) -> None:
+    def _tune(self, transport: asyncio.Transport, *, silent: bool) -> None:
         """Keep what waits on this side of the socket, and let the system find out who is gone without a word."""
-        transport.set_write_buffer_limits(high=self._settings.high_water)
+        transport.set_write_buffer_limits(high=self.settings.high_water)
         sock = transport.get_extra_info("socket")
         if sock is None:
             return
         options = self._app.options
         wanted = {"TCP_NOTSENT_LOWAT": NOTSENT_LOWAT}
-        if one_way:
-            # Nobody answers pings, so what is written and never acknowledged must end the connection (RFC 5482).
+        if silent:
+            # Nobody answers pings out there: what is written and never acknowledged must end the connection (RFC 5482).
             wanted["TCP_USER_TIMEOUT"] = round((options.heartbeat_interval + options.ping_timeout) * 1000)
         for name, value in wanted.items():
             if hasattr(socket, name):
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
-    # -- refusals -------------------------------------------------------------------------------------------
-
-    def _come_back(self, refusal: Rejected) -> web.Response:
-        """Refuse an `EventSource` for now: any status but 200 would end it for good."""
-        number = refusal.row.number
-        body = retry(refusal.retry_after or self._retry())
-        codec = next((codec for codec in self._app.registry.codecs.values() if not codec.binary), None)
-        if codec is not None:
-            body += event(codec.encode_control("close", {"number": number, **refusal.fields()}))
-        left = id_after(number)
-        if left is not None:
-            body += last_id(left)
-        response = web.Response(body=body, headers=HEADERS)
-        response.force_close()
-        return response
-
-    def _retry(self) -> float:
-        """Return seconds, spread so that those who were cut together do not come back together."""
-        return self._settings.retry * random.uniform(0.5, 1.5)  # noqa: S311 - a spread, not a secret
-
-
-def _refusal(connection: Connection, event: bytes) -> Rejected:
-    """Make a refusal of the `close` that the kernel wrote, so that it becomes a status."""
-    item = connection.codec.decode(body_of(event))[0]
-    fields: Mapping[str, Any] = item.fields if isinstance(item, Control) else {}
-    code, reason = str(fields.get("code", "internal")), str(fields.get("reason", ""))
-    return Rejected(code, reason, retry_after=fields.get("retry_after"))
+    def retry(self) -> float:
+        """Return seconds to wait before a return, spread so that those who were cut together do not come together."""
+        return self.settings.retry * random.uniform(0.5, 1.5)  # noqa: S311 - a spread, not a secret

@@ -173,7 +173,6 @@ class EventSource:
         events: every event that was dispatched.
         requests: the `Last-Event-ID` of each request; `None` when there was none.
         statuses: of each answer.
-        forget_id: what the stream said last is not noted when it is cut.
     """
 
     def __init__(self, http: aiohttp.ClientSession, url: str, **headers: str) -> None:
@@ -187,7 +186,6 @@ class EventSource:
         self.comments = 0
         self.last_id = ""
         self.retry = 50
-        self.forget_id = False
         self._response: aiohttp.ClientResponse | None = None
         self._news = asyncio.Condition()
         self._task = asyncio.create_task(self._run())
@@ -200,16 +198,17 @@ class EventSource:
         await asyncio.gather(self._task, return_exceptions=True)
 
     @property
-    def items(self) -> list[Any]:
-        """The items of all events, as JSON."""
-        return [json.loads(line) for event in self.events for line in event.data.splitlines()]
+    def messages(self) -> list[Any]:
+        """The messages of the room, as JSON."""
+        return [json.loads(event.data) for event in self.events if event.type == "message"]
 
     @property
-    def messages(self) -> list[Any]:
-        return [item for item in self.items if isinstance(item, dict)]
+    def payloads(self) -> list[Any]:
+        return [message["payload"] for message in self.messages]
 
-    def controls(self, name: str) -> list[Any]:
-        return [item[1] for item in self.items if isinstance(item, list) and item[0] == name]
+    def named(self, name: str) -> list[Any]:
+        """What came by an event of this name."""
+        return [json.loads(event.data) for event in self.events if event.type == name]
 
     async def until(self, condition: Any) -> None:
         async with asyncio.timeout(WITHIN), self._news:
@@ -227,8 +226,7 @@ class EventSource:
             stream = EventStream(self.last_id)
             with contextlib.suppress(aiohttp.ClientError, OSError):
                 await self._connect(stream)
-            self.last_id = self.last_id if self.forget_id else stream.last_id
-            self.forget_id = False
+            self.last_id = stream.last_id
             self.retry = stream.retry if stream.retry is not None else self.retry
             async with self._news:
                 self._news.notify_all()

@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rtcore_sse.events import COMMENT, event, last_id, padding, retry
+from rtcore_sse.events import COMMENT, event, padding, retry
 from rtcore_sse.framing import CHUNKED, UNCHUNKED
 from sse_client import EventStream
 
@@ -36,13 +36,10 @@ def test_a_binary_frame_is_refused() -> None:
         CHUNKED.frame(b"\x01", binary=True)
 
 
-def test_an_id_without_data_dispatches_nothing_and_is_remembered() -> None:
+def test_an_event_may_have_a_name_and_an_id_that_those_after_it_keep() -> None:
     stream = EventStream()
-    assert stream.feed(last_id(b"s:x:3")) == []
-    assert stream.last_id == "s:x:3"
-    assert [event.last_id for event in stream.feed(event(b"{}"))] == ["s:x:3"]
-    assert stream.feed(last_id(b"")) == []
-    assert stream.last_id == ""
+    events = stream.feed(event(b"{}", name="gap", id=b"e:3") + event(b"[]"))
+    assert events == [("{}", "e:3", "gap"), ("[]", "e:3", "message")]
 
 
 def test_comments_and_advice_dispatch_nothing() -> None:

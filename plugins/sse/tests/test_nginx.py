@@ -8,6 +8,7 @@ header tells it not to.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +19,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from sse_client import WITHIN, EventSource, FetchStream, message, until
+import rtcore_memory
+import rtcore_rooms
+from sse_client import WITHIN, EventSource, EventStream, FetchStream, message, until
 
 from rtcore.app import App
 from rtcore.testing.client import WireClient
@@ -51,6 +54,9 @@ http {{
 """
 
 Proxy = Callable[..., Any]
+
+ROOMS = (rtcore_rooms, rtcore_memory)
+WITH_HISTORY: dict[str, Any] = {"plugins": ROOMS, "rooms": {"options": {"*": {"history": 100}}}}
 
 
 def free_port() -> int:
@@ -128,14 +134,14 @@ async def test_single_small_events_pass_its_default_buffering_at_once_and_in_ord
 async def test_it_is_the_header_that_nginx_obeys(
     serve: Any, http: aiohttp.ClientSession, proxy: Proxy
 ) -> None:
-    _, url = await serve()
-    async with proxy(url, version="1.0") as proxied, http.get(f"{proxied}/rt/sse") as response:
+    _, url = await serve(plugins=ROOMS)
+    async with proxy(url, version="1.0") as proxied, http.get(f"{proxied}/rt/events/r") as response:
         assert "X-Accel-Buffering" not in response.headers, "nginx keeps what it understands to itself"
-        assert await response.content.readuntil(b"welcome")
+        assert await response.content.readuntil(b"joined")
     async with proxy(url, IGNORING, version="1.0") as proxied:
         # It waits for a full buffer, and the head of the response waits with it: no welcome, so a client falls back.
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1.0), http.get(f"{proxied}/rt/sse"):
+            async with asyncio.timeout(1.0), http.get(f"{proxied}/rt/events/r"):
                 pass
 
 
@@ -156,33 +162,69 @@ async def test_where_it_is_ignored_padding_pushes_each_event_through(
         await arrive_one_by_one(app, http, proxied, 50)
 
 
-async def test_an_eventsource_resumes_through_it(
+async def test_an_eventsource_comes_back_to_where_it_was_through_it(
     serve: Any, http: aiohttp.ClientSession, proxy: Proxy
 ) -> None:
-    app, url = await serve(sse={"retry": 0.1})
-    async with proxy(url) as proxied, EventSource(http, f"{proxied}/rt/sse") as events:
+    app, url = await serve(sse={"retry": 0.1}, **WITH_HISTORY)
+    async with proxy(url) as proxied, EventSource(http, f"{proxied}/rt/events/r") as events:
         await events.until(lambda: events.last_id)
         for n in range(20):
-            app.manager.broadcast(message(n))
+            app.manager.send_to_room("r", message(n))
             await events.until(lambda: len(events.messages) == n + 1)  # noqa: B023 - awaited in the loop
             if n % 5 == 0:
-                await events.until(lambda: events.last_id.endswith(f":{n + 1}"))  # noqa: B023
                 events.cut()
-        assert [item["payload"] for item in events.messages] == list(range(20))
-        assert len(events.requests) >= 4
+        await events.until(lambda: len(events.requests) >= 4)
+        assert events.payloads == list(range(20))
+
+
+async def test_curl_reads_a_room_through_it(serve: Any, proxy: Proxy, curl: str) -> None:
+    app, url = await serve(**WITH_HISTORY)
+    for n in range(3):
+        app.manager.send_to_room("r", message(n))
+    async with proxy(url) as proxied:
+        process = await asyncio.create_subprocess_exec(
+            *(curl, "-sN", "--max-time", "20", f"{proxied}/rt/events/r?history=2"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        stream, events = EventStream(), []
+        try:
+            async with asyncio.timeout(WITHIN):
+                while len(events) < 4:
+                    events += stream.feed(await process.stdout.read(65536))
+                    if len(events) == 3:
+                        app.manager.send_to_room("r", message(3))
+        finally:
+            process.kill()
+            await process.wait()
+        assert [event.type for event in events] == ["joined", *["message"] * 3]
+        assert [json.loads(event.data)["payload"] for event in events[1:]] == [1, 2, 3]
+
+
+async def test_curl_is_told_what_is_wrong(serve: Any, proxy: Proxy, curl: str) -> None:
+    _, url = await serve(**WITH_HISTORY)
+    async with proxy(url) as proxied:
+        process = await asyncio.create_subprocess_exec(
+            *(curl, "-si", "--max-time", "20", f"{proxied}/rt/events/{'x' * 200}"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        answer, _ = await process.communicate()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b" 400 " in head.split(b"\r\n")[0]
+        assert json.loads(body)[1]["code"] == "bad_room"
 
 
 async def test_comments_outlast_the_patience_of_a_proxy(
     serve: Any, http: aiohttp.ClientSession, proxy: Proxy
 ) -> None:
-    app, url = await serve(sse={"keepalive": 0.2})
+    app, url = await serve(sse={"keepalive": 0.2}, **WITH_HISTORY)
     async with (
         proxy(url, "proxy_read_timeout 1s;") as proxied,
-        EventSource(http, f"{proxied}/rt/sse") as events,
+        EventSource(http, f"{proxied}/rt/events/r") as events,
     ):
         await events.until(lambda: events.last_id)
         await events.until(lambda: events.comments >= 12)
-        app.manager.broadcast(message(1))
+        app.manager.send_to_room("r", message(1))
         await events.until(lambda: events.messages)
         assert len(events.requests) == 1
 
@@ -202,16 +244,16 @@ async def test_a_client_that_leaves_is_missed_through_it_too(
 async def test_a_proxy_that_is_restarted_costs_nothing(
     serve: Any, http: aiohttp.ClientSession, proxy: Proxy
 ) -> None:
-    app, url = await serve(sse={"retry": 0.1})
+    app, url = await serve(sse={"retry": 0.1}, **WITH_HISTORY)
     port = free_port()
     async with proxy(url, port=port) as proxied:
-        events = EventSource(http, f"{proxied}/rt/sse")
+        events = EventSource(http, f"{proxied}/rt/events/r")
         await events.until(lambda: events.last_id)
-        app.manager.broadcast(message(0))
-        await events.until(lambda: events.last_id.endswith(":1"))
+        app.manager.send_to_room("r", message(0))
+        await events.until(lambda: events.messages)
     async with events:
         for n in range(1, 6):
-            app.manager.broadcast(message(n))
+            app.manager.send_to_room("r", message(n))
         async with proxy(url, port=port):
             await events.until(lambda: len(events.messages) == 6)
-            assert [item["payload"] for item in events.messages] == list(range(6))
+            assert events.payloads == list(range(6))
