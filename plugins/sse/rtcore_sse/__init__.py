@@ -1,4 +1,4 @@
-"""Server-Sent Events: a transport at `/rt/sse`, upstream by POST to `/rt/send`; and rooms to read at `/rt/events/ROOM`."""
+"""Server-Sent Events: a transport at `/rt/sse`, upstream by POST to `/rt/send`; rooms to read at `/rt/events/ROOM`."""
 
 from __future__ import annotations
 
