@@ -83,6 +83,12 @@ class Ahead(Replay):
             self.waiting = deque(one for one in self.waiting if one not in mine)
         return mine
 
+    def forget_answers(self) -> int:
+        """Take away the answers that are not begun on this connection; return how many there were."""
+        before = len(self.waiting)
+        self.waiting = deque(one for one in self.waiting if one.n >= 0)
+        return before - len(self.waiting)
+
     def finish(self, connection: Connection) -> None:
         """Write the rest of the message that is half out, whether there is room or not: it is the last."""
         while self.writing is not None and self._out.connection is connection and not connection.ended:

@@ -209,6 +209,16 @@ class Outgoing(ServerLine):
         if isinstance(self.outbox, Lanes):
             self.outbox.readmit(room)
 
+    def forget_answers(self) -> int:
+        """Take away the answers that are not written yet: nobody waits for them; return how many there were."""
+        if isinstance(self.outbox, Lanes):
+            forgotten = self.outbox.forget_answers()
+        else:
+            kept = [message for message in self.outbox if message.n >= 0]
+            forgotten = len(self.outbox) - len(kept)
+            self.outbox[:] = kept
+        return forgotten + (self.ahead.forget_answers() if self.ahead is not None else 0)
+
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, None
         for waiter in waiters or ():

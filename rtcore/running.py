@@ -69,14 +69,14 @@ class Running:
     def cancel(self, request: str) -> None:
         """Cancel the handler of a request by its message id; it is answered with `cancelled`."""
         for key, run in self._runs.items():
-            if run.message.id == request:
+            if run.message.id == request and not self._session.is_former(run.message):
                 if self._cancel(run):
                     self._session.answer_error(run.message, Rejected("cancelled"))
                     self._ended(key)
                 return
         for queue in (self._ordered, self._beside):
             for entry in queue:
-                if entry[1].id == request:
+                if entry[1].id == request and not self._session.is_former(entry[1]):
                     queue.remove(entry)
                     entry[0].forget()
                     self._session.answer_error(entry[1], Rejected("cancelled"))

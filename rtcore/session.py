@@ -50,8 +50,8 @@ class Session(Outgoing):
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_delayed", "_half", "_held", "_running", "_unacked", "answered", "client", "extra",
-        "identity", "left", "opened", "replays", "sender", "swamped", "transport_name", "unread",
+        "__weakref__", "_acked", "_base", "_delayed", "_half", "_held", "_running", "_unacked", "answered", "client",
+        "extra", "identity", "left", "opened", "replays", "sender", "swamped", "transport_name", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +68,7 @@ class Session(Outgoing):
         self.unread = 0
         self._acked = 0
         self._unacked = 0
+        self._base = 0  # more than the `n` of any message of a count that is over
         self.swamped = False
         self._half = False  # parts have come that no ack has told of
         self._delayed: deque[Message] | None = None
@@ -96,7 +97,7 @@ class Session(Outgoing):
     def receive(self, message: Message, size: int) -> None:
         """Count one message in and let it be handled. `size` is the bytes of its frame."""
         self.received = n = self.received + 1
-        message.n = n
+        message.n = n + self._base
         message.sender = self.sender  # what the client wrote there is anybody's name
         self.counters.messages_received += 1
         self._unacked += size
@@ -249,6 +250,8 @@ class Session(Outgoing):
         The answer has the request's priority, unless a `Message` says its own. One that was posted before, to
         somebody else or as another answer, is theirs: this client gets a copy.
         """
+        if self._base and self._is_former(message):
+            return
         if isinstance(payload, Message):
             inherits = message.priority != "normal" and payload.priority == "normal"
             used = payload.made_for is not None or payload is message
@@ -266,14 +269,16 @@ class Session(Outgoing):
 
     def answer_error(self, message: Message | None, refusal: Rejected) -> None:
         """Answer a message with a coded error; one without an id is named by its place in the count."""
+        if self._base and message is not None and self._is_former(message):
+            return
         self.manager.counters.error(refusal.code)
         fields = refusal.fields()
         if message is None or message.id is None:
-            fields["n"] = message.n if message is not None else self.received
+            fields["n"] = max(0, message.n - self._base) if message is not None else self.received
             answer = Checked("error", fields)
         else:
             answer = Checked("error", fields, re=message.id, priority=message.priority)
-        self.answered = message.n if message is not None else self.received
+        self.answered = message.n if message is not None else self.received + self._base
         answer.n = -self.answered
         try:
             self.post(answer)
@@ -286,6 +291,17 @@ class Session(Outgoing):
             self.post(less)
         if self.outbox.__class__ is not list:
             self._answered()
+
+    def is_former(self, message: Message) -> bool:
+        """Say whether a message was received before the counts began again: its sender is gone, or has given it up."""
+        return 0 < message.n < self._base
+
+    def _is_former(self, message: Message) -> bool:
+        """Drop the answer to a message if it is such a one: it would name another message, or another request."""
+        former = self.is_former(message)
+        if former:
+            self.drop("reset")
+        return former
 
     def run(self, route: Route, message: Message) -> None:
         """Run an async handler; see `rtcore.running`."""
@@ -307,7 +323,11 @@ class Session(Outgoing):
             self.ahead.end()  # what was half out can be taken back
         if reason == "reset" and healer is not None:
             healer.restarted(self, tuple(self.window.held))
+        self._base += self.received + 1
         super().restart(reason)
+        forgotten = self.forget_answers()
+        if forgotten:
+            self.drop("reset", forgotten)
 
     def confirm_attach(self) -> None:
         """The client has used its connection, so it has the new secret; the old one is worth nothing now."""

@@ -177,5 +177,6 @@ DROP_REASONS: dict[str, str] = {
     "merged": "joined with its neighbour",
     "history": "a member fell behind what its room's history still has",
     "left": "waited for a member that has left the room",
+    "reset": "answered a message of a count that began again, as after a reload: nobody waits for it",
     "dropped_new": "the policy of its class refuses the newest",
 }

@@ -226,6 +226,10 @@ class Lanes:
         """Take out all that waits of a room, but for answers; return how many messages that was."""
         return len(self._take_out(lambda message: message.room == room and message.n >= 0))
 
+    def forget_answers(self) -> int:
+        """Take out all answers; return how many there were."""
+        return len(self._take_out(lambda message: message.n < 0)) if self._answers else 0
+
     def readmit(self, room: str) -> None:
         """What follows of a room's history waits here again, if it has to. Harmless if it was never withdrawn."""
         if self._shut is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Callable, Collection, Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rtcore_client.errors import RequestError
 
@@ -14,11 +15,21 @@ if TYPE_CHECKING:
     from rtcore_client.outgoing import Outgoing
 
 
+#: Requests that were given up and are not answered yet: the oldest is told of no more.
+GIVEN_UP_MAX: Final = 1000
+
+
 class Requests:
-    """Pending requests by id. A reply that nobody waits for any more is an ordinary message."""
+    """Pending requests by id.
+
+    Ids are unique: no other client has the same, nor another program that goes on with the session. A request that is
+    sent again, because it may run twice, keeps its id, so that its handler can tell.
+    """
 
     def __init__(self) -> None:
         self._pending: dict[str, tuple[Outgoing, asyncio.Future[Any]]] = {}
+        self._given_up: dict[str, Outgoing] = {}
+        self._name = secrets.token_urlsafe(6)
         self._numbers = count(1)
 
     def __len__(self) -> int:
@@ -34,7 +45,7 @@ class Requests:
 
     def next_id(self) -> str:
         """Return an id that no request of this client has had."""
-        return f"r{next(self._numbers)}"
+        return f"{self._name}.{next(self._numbers)}"
 
     def add(self, message: Outgoing) -> asyncio.Future[Any]:
         """Expect a reply; its payload becomes the result, an error an exception."""
@@ -46,9 +57,26 @@ class Requests:
         """Nobody waits for this reply any more."""
         self._pending.pop(message.id or "", None)
 
+    @property
+    def given_up(self) -> Collection[Outgoing]:
+        """Requests that the server has or is about to have, whose answer nobody waits for any more."""
+        return self._given_up.values()
+
+    def give_up(self, message: Outgoing) -> None:
+        """Nobody waits for the answer to this request, which was sent; remember it until there is one."""
+        self._given_up[message.id or ""] = message
+        if len(self._given_up) > GIVEN_UP_MAX:
+            del self._given_up[next(iter(self._given_up))]
+
+    def forget_given_up(self) -> None:
+        """The session that they were sent in is gone, and they with it."""
+        self._given_up.clear()
+
     def settle(self, answer: Message) -> bool:
-        """Give an answer to who waits for it. False if nobody does."""
-        message, future = self._pending.pop(answer.re or "", (None, None))
+        """Give an answer to who waits for it. False if nobody does: it is late, or of a count that has begun again."""
+        name = answer.re or ""
+        self._given_up.pop(name, None)
+        message, future = self._pending.pop(name, (None, None))
         if message is None or future is None:
             return False
         if not future.done():

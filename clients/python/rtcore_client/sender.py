@@ -82,7 +82,7 @@ class Sender:
             return await self._patiently(self._answer(message, reply, left=left), message, timeout)
         except (Timeout, asyncio.CancelledError):
             if message.has_departed:
-                self._session.control("cancel", {"id": message.id})
+                self._session.cancel(message)
             raise
         finally:
             self._forget(message, reply)

@@ -10,7 +10,7 @@ must wait (a sender for room, the reader for callbacks) waits outside.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rtcore.wire.client_line import ClientLine
@@ -123,8 +123,10 @@ class Session:
         anew = self.began_anew = taken.fresh or welcome.reason in {"reset", "unknown"}
         self.reason = welcome.reason
         if anew:
+            self.requests.forget_given_up()
             self._tell_of_session(welcome)
             self.outbox.begin_anew(taken.unknown)
+        self._cancel(self.requests.given_up)
         if anew or not welcome.rooms:
             self.on_anew()
         if taken.missed and anew:
@@ -173,6 +175,18 @@ class Session:
         if link is not None:
             link.control(link.codec.encode_control(name, fields))
 
+    def cancel(self, message: Outgoing) -> None:
+        """Nobody waits for the answer to a request that was sent: tell the server, and again until it has answered.
+
+        While there is no link, or the request itself may still be on its way, the server cannot know what is meant.
+        """
+        self.requests.give_up(message)
+        self._cancel((message,))
+
+    def _cancel(self, messages: Iterable[Outgoing]) -> None:
+        for message in messages:
+            self.control("cancel", {"id": message.id})
+
     # -- in ----------------------------------------------------------------------------------------------
 
     def receive(self, link: Link, frame: bytes) -> None:
@@ -210,9 +224,9 @@ class Session:
     def _message(self, item: Message | Undecodable) -> None:
         if isinstance(item, Undecodable):
             self._events.emit("error", RequestError(item.reason, code="undecodable"))
-        elif item.re is not None and self.requests.settle(item):
-            pass
-        elif item.type == "error" and item.re is None and item.sender is None:
+        elif item.re is not None:
+            self.requests.settle(item)
+        elif item.type == "error" and item.sender is None:
             self._refused(item)
         elif item.type == "gap" and item.sender is None:
             self._told_of_gap(item)
@@ -259,8 +273,10 @@ class Session:
         name, fields = item
         if name == "ack":
             n = fields.get("n")
+            underway = [message for message in self.requests.given_up if not message.is_confirmed]
             if isinstance(n, int) and not self.outbox.confirm(n):
                 raise LinkLost("bad_control", f"ack: n is {n}, but {self.line.window.sent} were sent")
+            self._cancel(message for message in underway if message.is_confirmed)
             self.outbox.flush()
         elif name == "ping":
             self.control("pong", {"t": fields["t"]} if "t" in fields else {})

@@ -4,10 +4,20 @@ import { RequestError } from "./errors.js";
 import { ANSWERED, type Outgoing } from "./outgoing.js";
 import type { Message } from "./wire/message.js";
 
-/** Pending requests by id. A reply that nobody waits for any more is an ordinary message. */
+/** Requests that were given up and are not answered yet: the oldest is told of no more. */
+const GIVEN_UP = 1000;
+
+/**
+ * Pending requests by id.
+ *
+ * Ids are unique: no other client has the same, nor the next page that goes on with the session. A request that is sent
+ * again, because it may run twice, keeps its id, so that its handler can tell.
+ */
 export class Requests {
   /** What every id begins with. */
-  prefix = "r";
+  prefix = `${Math.random().toString(36).slice(2, 10)}.`;
+  /** Those that the server has or is about to have, and whose answer nobody waits for any more. */
+  readonly givenUp = new Map<string, Outgoing>();
   private readonly _pending = new Map<string, Outgoing>();
   private _number = 0;
 
@@ -25,18 +35,25 @@ export class Requests {
     this._pending.delete(message.id as string);
   }
 
+  /** Nobody waits for the answer to this one, which was sent: remember it until there is one. */
+  giveUp(message: Outgoing): void {
+    this.givenUp.set(message.id as string, message);
+    if (this.givenUp.size > GIVEN_UP) this.givenUp.delete(this.givenUp.keys().next().value as string);
+  }
+
   /** Look at those that wait. */
   [Symbol.iterator](): IterableIterator<Outgoing> {
     return this._pending.values();
   }
 
-  /** Give an answer to who waits for it: its payload, or an error. False if nobody does. */
+  /** Give an answer to who waits for it. False if nobody does: it is late, or of a count that has begun again. */
   settle(answer: Message): boolean {
-    const message = this._pending.get(answer.re as string);
-    if (!message) return false;
-    this.discard(message);
-    if (answer.type === "error") message.fail(RequestError.parse(answer.payload));
-    else message.reach(ANSWERED, answer.payload);
-    return true;
+    const id = answer.re as string;
+    this.givenUp.delete(id);
+    const message = this._pending.get(id);
+    this._pending.delete(id);
+    if (answer.type === "error") message?.fail(RequestError.parse(answer.payload));
+    else message?.reach(ANSWERED, answer.payload);
+    return !!message;
   }
 }

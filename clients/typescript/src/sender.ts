@@ -23,7 +23,7 @@ export async function dispatch(
   const { outbox, requests } = session;
   const isRequest = message.id !== undefined;
   const giveUp = (error: Error) => {
-    if (isRequest && message.stage >= DEPARTED) session.control("cancel", { id: message.id });
+    if (isRequest && message.stage >= DEPARTED) session.cancel(message);
     outbox.withdraw(message, error);
   };
   const abort = () => giveUp(signal?.reason || new Error("aborted"));

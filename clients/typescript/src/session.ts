@@ -13,7 +13,7 @@ import type { Events, Gap } from "./events.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { Settings } from "./options.js";
 import { Outbox } from "./outbox.js";
-import type { Outgoing } from "./outgoing.js";
+import { CONFIRMED, type Outgoing } from "./outgoing.js";
 import type { ConnectionQualityDetector } from "./quality.js";
 import { Requests } from "./requests.js";
 import { now } from "./timers.js";
@@ -100,7 +100,11 @@ export class Session {
     link.speak(speech);
     this.outbox.arrived(taken.confirmed);
     this.outbox.begin(link, welcome, speech, taken.resend);
-    if (taken.anew) this.outbox.beginAnew(taken.unknown);
+    if (taken.anew) {
+      this.requests.givenUp.clear();
+      this.outbox.beginAnew(taken.unknown);
+    }
+    this._cancel([...this.requests.givenUp.values()]);
     if (taken.anew || !welcome.rooms) this._listener.anew();
     const { missed: n } = taken;
     const { reason = "overflow" } = welcome;
@@ -125,6 +129,19 @@ export class Session {
   /** The link says nothing: another one would do no harm. */
   doubt(): void {
     this._listener.doubt();
+  }
+
+  /**
+   * Nobody waits for the answer to a request that was sent: tell the server, and again until it has answered. While there is
+   * no link, or the request itself may still be on its way, the server cannot know what is meant.
+   */
+  cancel(message: Outgoing): void {
+    this.requests.giveUp(message);
+    this._cancel([message]);
+  }
+
+  private _cancel(messages: readonly Outgoing[]): void {
+    for (const { id } of messages) this.control("cancel", { id });
   }
 
   /** Write a control item now, if there is a link. */
@@ -164,9 +181,9 @@ export class Session {
   protected _message(item: Message | Undecodable): void {
     if (item instanceof Undecodable) return this._events.emit("error", new RequestError("undecodable", item.reason));
     const { type, payload, re, sender } = item;
-    if (re !== undefined && this.requests.settle(item)) return;
+    if (re !== undefined) return void this.requests.settle(item);
     // What has a sender is a member's, whatever it is called.
-    if (type === "error" && re === undefined && sender === undefined) this._refused(payload);
+    if (type === "error" && sender === undefined) this._refused(payload);
     else if (type === "gap" && sender === undefined) {
       // Messages were dropped before they were counted: the server says how many, and why.
       const fields = asMap(payload);
@@ -190,8 +207,10 @@ export class Session {
   /** Do what the server says; an unknown item is a newer server's and does no harm. */
   private _control({ name, fields }: Control): void {
     if (name === "ack") {
+      const underway = [...this.requests.givenUp.values()].filter(({ stage }) => stage < CONFIRMED);
       if (!this.outbox.confirm(Number(fields.n) || 0))
         throw new LinkLost(`ack: ${fields.n} were not sent`, "bad_control");
+      this._cancel(underway.filter(({ stage }) => stage >= CONFIRMED));
       this.outbox.flush();
     } else if (name === "ping") this.control("pong", "t" in fields ? { t: fields.t } : {});
     else if (name === "pong") this.heartbeat.pong(fields.t);

@@ -327,17 +327,89 @@ describe("request", () => {
     await client.close();
   });
 
-  it("that was given up leaves its late reply to those who listen", async () => {
+  it("that was given up: its late answer reaches nobody", async () => {
     const client = await network.connected();
     const heard: unknown[] = [];
-    client.subscribe("reply", ({ payload }) => heard.push(payload));
+    client.subscribe("*", ({ payload }) => heard.push(payload));
+    client.on("error", (error) => heard.push(error));
     const late = fate(client.request("a", 1, { timeout: 300 }));
     await settled();
     const { id } = asked();
     await pass(300);
-    network.last.say({ type: "reply", re: id, payload: "late" });
-    expect([late.is, heard]).toEqual([expect.any(TimeoutError), ["late"]]);
+    network.last.say(
+      { type: "reply", re: id, payload: "late" },
+      { type: "error", re: id, payload: { code: "cancelled" } },
+    );
+    network.last.say({ type: "pong", re: "another page's", payload: "late" });
+    expect([late.is, heard]).toEqual([expect.any(TimeoutError), []]);
     await client.close();
+  });
+
+  it("that was given up while offline is cancelled after the resume, and again until it is answered", async () => {
+    const client = await network.connected();
+    const abort = new AbortController();
+    const given = fate(client.request("a", 1, { signal: abort.signal }));
+    await settled();
+    const { id } = asked();
+    network.last.drop();
+    abort.abort(new Error("enough"));
+    await settled();
+    expect(given.is).toEqual(new Error("enough"));
+    const cancelled = () => network.last.control("cancel").map((fields) => fields.id);
+    await pass(1000);
+    // The server has it; its answer is lost with the next link.
+    network.last.welcome({ received: 1 });
+    expect(cancelled()).toEqual([id]);
+    network.last.drop();
+    await pass(2000);
+    network.last.welcome({ received: 1 }, { type: "error", re: id, payload: { code: "cancelled" } });
+    expect(cancelled()).toEqual([id]);
+    network.last.drop();
+    await pass(4000);
+    network.last.welcome({ received: 1 });
+    expect(cancelled()).toEqual([]);
+    await client.close();
+  });
+
+  it("that was given up before the server had it is cancelled again once it has", async () => {
+    const client = await network.connected();
+    const late = fate(client.request("a", 1, { timeout: 300 }));
+    await settled();
+    const { id } = asked();
+    network.last.drop();
+    await pass(1000);
+    network.last.welcome({ received: 0 });
+    await settled();
+    expect(network.last.messages().map((message) => message.id)).toEqual([id]);
+    const cancelled = () => network.last.control("cancel").map((fields) => fields.id);
+    expect([late.is, cancelled()]).toEqual([expect.any(TimeoutError), [id]]);
+    network.last.say(["ack", { n: 1 }]);
+    expect(cancelled()).toEqual([id, id]);
+    network.last.say(["ack", { n: 1 }]);
+    expect(cancelled()).toEqual([id, id]);
+    await client.close();
+  });
+
+  it("that was given up is not cancelled in another session", async () => {
+    const client = await network.connected();
+    client.request("a", 1, { timeout: 300 }).catch(() => {});
+    await settled();
+    network.last.drop();
+    await pass(1000);
+    network.last.welcome({ session: "s2", resumed: false, reason: "node_lost", received: 0, rooms: false });
+    expect(network.last.control("cancel")).toEqual([]);
+    await client.close();
+  });
+
+  it("has an id that no other client's has", async () => {
+    const [one, other] = [await network.connected(), await network.connected()];
+    one.request("a").catch(() => {});
+    other.request("a").catch(() => {});
+    await settled();
+    const ids = network.sockets.flatMap((socket) => socket.messages("a").map(({ id }) => id));
+    expect(new Set(ids).size).toBe(2);
+    await one.close();
+    await other.close();
   });
 });
 
