@@ -28,7 +28,7 @@ export const INTERNAL = [
     "discard",
     "doubt",
   ],
-  ...["drained", "due", "emit", "fail", "failed", "failure", "flush", "forget", "form", "full", "had", "hear"],
+  ...["drained", "due", "emit", "fail", "failed", "failure", "flush", "forget", "form", "full", "giveUp", "givenUp", "had", "hear"],
   ...[
     "heard",
     "hears",
