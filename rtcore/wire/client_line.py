@@ -114,7 +114,7 @@ class ClientLine:
 
     def expects(self, connection: object, welcome: Welcome) -> bool:
         """Say whether a welcome answers the last hello. One that is late answers a hello that was given up."""
-        return connection is self._asked and welcome.attach in (self.attach, 0)
+        return connection is self._asked and welcome.attach == self.attach
 
     def take_welcome(self, connection: object, welcome: Welcome) -> Resumption | None:
         """Move the session to the connection that its welcome came by.

@@ -97,8 +97,7 @@ class Hello:
     """What a client says first on every connection. Not frozen, and not to be changed: that would cost 3 µs each.
 
     Attributes:
-        attach: a number that rises with every hello of this client for this session; 0 lets the server choose
-            the next one, for transports whose client cannot count (`EventSource`).
+        attach: a number that rises with every hello of this client for this session, from 1.
         nonce: random, made by the program that says hello, and anew once a session has begun: it names the hello
             and its repetitions, and, until it is confirmed, the session that they made. At least 16 characters.
         session, secret: the session to attach to; both or neither.
@@ -148,6 +147,8 @@ class Hello:
         for key in ("nonce", "attach"):
             if key not in given:
                 raise BadControlError(f"hello: `{key}` is missing")
+        if not given["attach"]:
+            raise BadControlError("hello: `attach`: expected 1 to 2^53 - 1, given 0")
         if len(given["nonce"]) < NONCE_MIN:
             raise BadControlError(f"hello: `nonce`: {len(given['nonce'])} characters, at least {NONCE_MIN}")
         if "compress" in given:

@@ -121,8 +121,6 @@ class ServerLine:
         An equal number from the same client is the same hello, repeated because its answer was lost; it is good
         until the client has used what the first one gave it. A copied tab has a nonce of its own.
         """
-        if hello.attach == 0:
-            return False
         if hello.attach == self.attach:
             return self.confirmed or hello.nonce != self._greeted
         return hello.attach < self.attach
@@ -144,8 +142,8 @@ class ServerLine:
             )
         self.fence(connection)
         self.see(hello)
-        if hello.attach == 0 or hello.attach != self.attach:
-            self.attach = hello.attach or self.attach + 1
+        if hello.attach != self.attach:
+            self.attach = hello.attach
             self._greeted = hello.nonce
             self.rotate()
         if self._restarted is None:

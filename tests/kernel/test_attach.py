@@ -123,6 +123,7 @@ async def test_a_stale_hello_changes_nothing() -> None:
         ({"attach": 1, "nonce": "short"}, "bad_hello", "at least 16"),
         ({"attach": "1", "nonce": NONCE}, "bad_hello", "expected int, given str"),
         ({"attach": True, "nonce": NONCE}, "bad_hello", "given bool"),
+        ({"attach": 0, "nonce": NONCE}, "bad_hello", "expected 1 to"),
         ({"attach": -1, "nonce": NONCE}, "bad_hello", "expected 0 to"),
         ({"attach": 1, "nonce": NONCE, "session": "x"}, "bad_hello", "come together"),
         ({"attach": 1, "nonce": NONCE, "v": 9}, "unsupported_version", "version 9"),

@@ -114,7 +114,7 @@ export class ClientLine<M extends Sized> {
    */
   takeWelcome(connection: object, welcome: Welcome): Resumption<M> | undefined {
     const { attach, session, secret, received, from, reason } = welcome;
-    if (connection !== this._asked || (attach && attach !== this.attach)) return undefined;
+    if (connection !== this._asked || attach !== this.attach) return undefined;
     const anew = this.session !== session || reason === "reset" || reason === "unknown";
     const confirmed = anew ? [] : this.window.confirm(received);
     if (!confirmed) {
