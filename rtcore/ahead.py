@@ -89,6 +89,20 @@ class Ahead(Replay):
         self.waiting = deque(one for one in self.waiting if one.n >= 0)
         return before - len(self.waiting)
 
+    def take_back(self, room: str) -> int:
+        """Drop what is not counted of a room, also the rest of what is half out; return how many messages that was."""
+        count = len(self.uncounted)
+        self.waiting = deque(one for one in self.waiting if one.room != room or one.n < 0)
+        writing = self.writing
+        if (
+            writing is not None
+            and not writing.counted
+            and writing.message.room == room
+            and writing.message.n >= 0
+        ):
+            self.writing = None
+        return count - len(self.uncounted)
+
     def finish(self, connection: Connection) -> None:
         """Write the rest of the message that is half out, whether there is room or not: it is the last."""
         while self.writing is not None and self._out.connection is connection and not connection.ended:

@@ -201,6 +201,7 @@ class Outgoing(ServerLine):
             n = len(self.outbox)
             self.outbox[:] = [m for m in self.outbox if m.room != room or m.n < 0]
             n -= len(self.outbox)
+        n += self.ahead.take_back(room) if self.ahead is not None else 0
         if n:
             self.drop("left", n)
 
@@ -341,13 +342,6 @@ class Outgoing(ServerLine):
         self.put(good, data)
         return len(data)
 
-    def is_large(self, message: Message) -> bool:
-        """Say whether a message goes in parts."""
-        try:
-            return message.form(self.form).__class__ is Large
-        except Exception:  # noqa: BLE001 - found again, and reported, when it is written
-            return False
-
     def _begin(self, messages: Sequence[Message]) -> None:
         """What is written next are these, the first one in parts."""
         if self.ahead is None:
@@ -480,7 +474,7 @@ class Outgoing(ServerLine):
         if only_critical and priority != "critical":
             priority = "high"
         while before - lanes.size < PIECE:
-            message = lanes.pop_above(priority, self.is_large)
+            message = lanes.pop_above(priority, self.form.is_large)
             if message is None:
                 break
             batch.append(self._as_asked(message))

@@ -95,6 +95,13 @@ class Format:
             forms = [self.pack(self.codec.join(group)) for group in groups]
         return forms[0] if len(forms) == 1 else b"".join(forms)
 
+    def is_large(self, message: Message) -> bool:
+        """Say whether a message goes in parts."""
+        try:
+            return message.form(self).__class__ is Large
+        except Exception:  # noqa: BLE001 - found again, and reported, when it is written
+            return False
+
     def part(self, item: Large, at: int, most: int) -> tuple[bytes, int]:
         """Return the framed bytes of one part of an item, at most `most` bytes from `at`, and where it ends."""
         known = self._parts
@@ -116,11 +123,16 @@ class Format:
             framed = self.pack(item)
             if len(framed) <= PART:
                 return framed
+        if isinstance(item, Large):
+            return item
         # One that another transport with this codec has: so a resume over that one goes on where it was.
         for form, made in ((message.made_for, message.made), *message.forms.items()):
             if made.__class__ is Large and form is not None and form.codec is self.codec:
                 return made
-        return Large(item)
+        large = Large(item)
+        if message.item is item:
+            message.item = large  # once is enough
+        return large
 
     def encode_control(self, name: str, fields: dict[str, Any]) -> bytes:
         """Return the framed bytes of one control item."""

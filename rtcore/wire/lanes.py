@@ -20,7 +20,7 @@ from rtcore.wire.policy import Policy
 from rtcore.wire.ranges import RANGES_MAX, add
 
 if TYPE_CHECKING:
-    from rtcore.wire.message import Message
+    from rtcore.wire.message import Message, Priority
     from rtcore.wire.ranges import Ranges
 
 _log = logging.getLogger("rtcore.lanes")
@@ -253,7 +253,7 @@ class Lanes:
             self._turn = self._turn % len(WEIGHTS) + 1
             self._credit = WEIGHTS[self._turn - 1]
 
-    def pop_above(self, priority: str, unless: Callable[[Message], bool]) -> Message | None:
+    def pop_above(self, priority: Priority, unless: Callable[[Message], bool]) -> Message | None:
         """Take the next message that is more urgent than one of this priority; `None` if there is none.
 
         `unless` is asked about it first: if it says so, it waits, and what is behind it too.

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rtcore.wire.hello import Welcome
+    from rtcore.wire.hello import Place, Welcome
     from rtcore_client.session import Session
 
 #: Bytes received.
@@ -29,18 +29,22 @@ class Acks:
         self._every = WINDOW // 4
         self._acked = 0
         self._bytes = 0
+        self._told: Place | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, welcome: Welcome) -> None:
         """A new link: its hello has said what was received, and may have said it too early."""
         window = welcome.limits.get("window", WINDOW)
         self._every = max(1, int(window) // 4)
-        self._acked, self._bytes = 0, 0
+        self._acked, self._bytes, self._told = 0, 0, None
         self.end()
 
     def due(self, received: int, size: int, *, confirms: bool) -> None:
-        """A frame of `size` bytes came, after which so many messages have been received in all."""
-        if confirms or received == self._acked:
+        """A frame of `size` bytes came, after which so many messages have been received in all.
+
+        Also while parts of one come: that they do is told, as a sign of life.
+        """
+        if confirms or (received == self._acked and self._session.line.assembly.place is None):
             return
         self._bytes += size
         if received - self._acked >= self._every or self._bytes >= ACK_BYTES:
@@ -56,7 +60,11 @@ class Acks:
 
     def _write(self) -> None:
         self.end()
-        received = self._session.line.received
-        if received > self._acked:
-            self._acked, self._bytes = received, 0
-            self._session.control("ack", {"n": received})
+        line = self._session.line
+        received, place = line.received, line.assembly.place
+        if received > self._acked or place != self._told:
+            self._acked, self._bytes, self._told = received, 0, place
+            fields: dict[str, object] = {"n": received}
+            if place is not None:
+                fields["part"] = place.fields()
+            self._session.control("ack", fields)

@@ -119,8 +119,11 @@ class Attacher:
             text=self._text,
             line=session.line,
             max_frame=self._options.limits.frame,
+            reach=session.outbox.reach,
             heard=lambda frame: session.hear(link, frame),
+            alive=lambda: session.alive(link),
             drained=session.outbox.flush,
+            refused=session.give_up,
             ssl=self._options.ssl,
         )
         link = LINKS[type_](context)
@@ -137,6 +140,7 @@ class Attacher:
                 compress=tuple(self._compressors),
                 batch=self._options.enable_batching,
                 covers=True,
+                parts=self._options.limits.frame,
                 forget=self.forget,
             )
             return link.codec.encode_control("hello", made.fields())

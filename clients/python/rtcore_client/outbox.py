@@ -14,18 +14,21 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from rtcore.wire.format import Format
-from rtcore.wire.message import Checked, Message
+from rtcore.wire.message import Message, Priority
+from rtcore_client.ahead import Ahead
 from rtcore_client.errors import NotConnected, QueueFull, RealtimeError, RequestError, UnknownOutcome
 from rtcore_client.outgoing import Outgoing
 from rtcore_client.pace import Pace
 from rtcore_client.queue import PriorityMessageQueue
+from rtcore_client.reach import Reach
 from rtcore_client.transports.base import Plain
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence, Sequence
+    from collections.abc import Callable, MutableSequence, Sequence
 
     from rtcore.spi.codec import Codec
     from rtcore.wire.client_line import ClientLine
+    from rtcore.wire.hello import Place
     from rtcore_client.events import Events
     from rtcore_client.options import Options
     from rtcore_client.requests import Requests
@@ -42,6 +45,8 @@ class Outbox:
     Attributes:
         queue: what waits to be counted out.
         first: what goes before all that; few, and the client's own.
+        ahead: what goes before both: what the server lacks, and a message that is half out.
+        reach: how much the way up carries at once.
         link: takes it; `None` while there is none.
         batch: messages that share a frame at most; 1 when batching was not agreed on.
         max_size: bytes of a message that the server takes; `None` as long as it has not said.
@@ -54,6 +59,8 @@ class Outbox:
     def __init__(self, options: Options, line: ClientLine, requests: Requests, events: Events) -> None:
         self.queue = PriorityMessageQueue(options.limits.queue, dropped=self._gave_way)
         self.first: deque[Outgoing] = deque()
+        self.reach = Reach()
+        self.ahead = Ahead(line, self.reach, self)
         self.link: Link | None = None
         self.batch = 1
         self.max_size: int | None = None
@@ -65,7 +72,9 @@ class Outbox:
         self._line = line
         self._requests = requests
         self._events = events
-        self._forms: dict[str, Format] = {}
+        self._forms: dict[tuple[str, bool], Format] = {}
+        # Something urgent went before a part, which is next, unless something is critical.
+        self._part_is_next = False
         self._soon: asyncio.Handle | None = None
         self._later: asyncio.TimerHandle | None = None
         # Senders that wait for room, and how many queued messages wait for nothing: their sender gave up.
@@ -81,7 +90,7 @@ class Outbox:
         line = self._line
         if self.link is None:
             return False
-        waiting = len(self.first) + len(self.queue)
+        waiting = len(self.first) + len(self.queue) + len(self.ahead.uncounted)
         return len(line.window.held) + waiting > line.limit or line.full or self.link.busy
 
     def size(self, message: Message, codec: Codec) -> int:
@@ -90,7 +99,7 @@ class Outbox:
         Raises:
             TypeError: the payload holds something that the codec cannot express.
         """
-        return len(message.form(self._form(codec)))
+        return len(message.form(self.form(codec)))
 
     def submit(self, message: Outgoing) -> None:
         """Let a message wait for its turn, which may be this one of the loop.
@@ -117,11 +126,18 @@ class Outbox:
     def submit_first(self, message: Outgoing) -> None:
         """Let a message go before all that wait."""
         self.first.append(message)
+        self.flush_soon()
+
+    def flush_soon(self) -> None:
+        """Flush when the loop turns."""
         if self.link is not None and self._soon is None:
             self._soon = asyncio.get_running_loop().call_soon(self.flush)
 
     def withdraw(self, message: Outgoing) -> None:
-        """The sender of a message gave up. One that is queued is never sent, and its place is free."""
+        """The sender of a message gave up. One that is queued, or half out, is never sent, and its place is free."""
+        if self.ahead.abandon(message):
+            message.is_queued = False
+            self.flush_soon()
         if message.is_queued and not (message.has_departed or message.withdrawn):
             self._withdrawn += 1
             self._wake_senders()
@@ -163,46 +179,82 @@ class Outbox:
     def flush(self) -> None:
         """Give the link what waits, a slice at a time, until it is busy or the window is full."""
         self._stop_timers()
-        line, first, queue = self._line, self.first, self.queue
-        before = len(first) + len(queue)
-        while (first or len(queue)) and not line.full:
-            link = self.link
-            if link is None or link.busy:
+        before = len(self.first) + len(self.queue)
+        while (link := self.link) is not None and not link.busy:
+            if self.ahead:
+                wrote = self._write_ahead(link)
+            else:
+                wrote = not self._line.full and self._write_slice(link, self._next)
+            if not wrote:
                 break
-            place, items, size = line.window.sent, [], 0
-            form = self._form(link.codec)
-            while size < SLICE and (first or len(queue)) and not line.full:
-                if self._must_wait():
-                    break
-                message = first.popleft() if first else queue.dequeue()
-                item = self._encode(message, form)
-                if item is None:
-                    continue
-                message.n = line.put(message, len(item)) + 1
-                items.append(item)
-                size += len(item)
-                if isinstance(message, Outgoing):
-                    message.depart()
-            self.sent += len(items)
-            if not items:
-                break
-            link.send(items, place)
-        if len(first) + len(queue) != before:
+        if len(self.first) + len(self.queue) != before:
             self._wake_senders()
             _wake(self._moved)
 
-    def resend(self, link: Link, messages: Sequence[Message]) -> None:
-        """Send again what the server lacks. It was counted, so something must stand in the place of each."""
-        form = self._form(link.codec)
-        items = []
-        for message in messages:
-            item = self._encode_again(message, form)
-            # The server will refuse a message without a type; its sender has been told.
-            items.append(form.encode(Checked("", id=message.id)) if item is None else item)
-        if items:
-            link.send(items, self._line.window.sent - len(items))
+    def _write_slice(self, link: Link, take: Callable[[], Message | None]) -> bool:
+        """Give the link some messages. False if there was none, or none that may go now."""
+        line, items, size = self._line, [], 0
+        place, form = line.window.sent, self.form(link.codec)
+        begun = False
+        while size < SLICE and not line.full and not self._must_wait():
+            message = take()
+            if message is None:
+                break
+            item = self.encode(message, form)
+            if item is None:
+                continue
             if self.pace is not None:
-                self.pace.spend(asyncio.get_running_loop().time(), len(items))
+                self.pace.spend(asyncio.get_running_loop().time())
+            if self.ahead.large(message, item, link.codec) is not None:
+                self.ahead.waiting.append(message)
+                if isinstance(message, Outgoing):
+                    message.release()  # it takes its time; nobody who does not want a confirmation waits for that
+                begun = True
+                break
+            message.n = line.put(message, len(item)) + 1
+            items.append(item)
+            size += len(item)
+            self.departed(message)
+        if items:
+            link.send(items, place)
+        return begun or bool(items)
+
+    def _write_ahead(self, link: Link) -> bool:
+        """Write a little of what goes first, or of what is more urgent. False if it must wait."""
+        ahead = self.ahead
+        if not ahead.is_fixed and not self._line.full:
+            than = ahead.uncounted[0].priority
+            urgent = "high" if self._part_is_next and than != "critical" else than
+            if self._write_slice(link, lambda: self._next_above(urgent, link.codec)):
+                self._part_is_next = True
+                return True
+        self._part_is_next = False
+        return ahead.write_some(link)
+
+    def _next(self) -> Message | None:
+        return self.first.popleft() if self.first else self.queue.dequeue() if len(self.queue) else None
+
+    def _next_above(self, priority: Priority, codec: Codec) -> Message | None:
+        """Return what may go between two parts of a message of this priority."""
+        form = self.form(codec)
+        return self.first.popleft() if self.first else self.queue.dequeue_above(priority, form.is_large)
+
+    def departed(self, message: Message) -> None:
+        """This one was counted out."""
+        self.sent += 1
+        if isinstance(message, Outgoing):
+            message.depart()
+
+    def resend(self, messages: Sequence[Message], place: Place | None) -> None:
+        """Send again what the server lacks, before anything new, when this is flushed.
+
+        Args:
+            messages: counted, oldest first. Something must stand in the place of each.
+            place: what the server holds of a message that goes in parts.
+        """
+        self.ahead.begin(messages, place)
+        if messages and self.pace is not None:
+            self.pace.spend(asyncio.get_running_loop().time(), len(messages))
 
     def confirm(self, n: int) -> bool:
         """The server has received so many messages. False if that cannot be."""
@@ -223,6 +275,7 @@ class Outbox:
         """The link is gone: senders go on, and what they sent stays queued."""
         self.link = None
         self._stop_timers()
+        self.ahead.end()
         for message in (*self.first, *self.queue):
             if isinstance(message, Outgoing):
                 message.release()
@@ -264,7 +317,8 @@ class Outbox:
             What nobody was there to be told of: messages that were never sent, and those whose outcome is unknown.
         """
         sent = self._line.window.reset()
-        queued = [m for m in (*self.first, *self.queue) if not _is_withdrawn(m)]
+        queued = [m for m in (*self.ahead.uncounted, *self.first, *self.queue) if not _is_withdrawn(m)]
+        self.ahead.clear()
         self.dropped += len(queued)
         self.first.clear()
         self.queue.discard(lambda _message: True)
@@ -292,7 +346,7 @@ class Outbox:
     # -- inside ------------------------------------------------------------------------------------------
 
     def _must_wait(self) -> bool:
-        """Say whether the next message would come too soon for the server; then it goes later by itself."""
+        """Say whether a message would come too soon for the server; then what waits goes later by itself."""
         if self.pace is None:
             return False
         loop = asyncio.get_running_loop()
@@ -301,17 +355,16 @@ class Outbox:
             if self._later is None:
                 self._later = loop.call_later(wait, self.flush)
             return True
-        self.pace.spend(loop.time())
         return False
 
-    def _encode(self, message: Message, form: Format) -> bytes | None:
+    def encode(self, message: Message, form: Format) -> bytes | None:
         """Return a message's item; `None` if it is not to be sent, and its sender knows why."""
         if isinstance(message, Outgoing) and message.withdrawn:
             self._withdrawn = max(0, self._withdrawn - 1)
             return None
-        return self._encode_again(message, form)
+        return self.encode_again(message, form)
 
-    def _encode_again(self, message: Message, form: Format) -> bytes | None:
+    def encode_again(self, message: Message, form: Format) -> bytes | None:
         """Return the item of a message that was counted out before; `None` if this server or codec cannot take it."""
         try:
             item = message.form(form)
@@ -323,11 +376,12 @@ class Outbox:
             return None
         return item
 
-    def _form(self, codec: Codec) -> Format:
+    def form(self, codec: Codec) -> Format:
         """Return the one format for bare items of a codec, so that a message remembers its bytes."""
-        form = self._forms.get(codec.name)
+        key = codec.name, self.ahead.parts > 0
+        form = self._forms.get(key)
         if form is None:
-            form = self._forms[codec.name] = Format(codec, PLAIN)
+            form = self._forms[key] = Format(codec, PLAIN, parts=key[1])
         return form
 
     def _gave_way(self, message: Message) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rtcore.wire.lanes import Lanes
-from rtcore.wire.message import LANE, PRIORITIES, Message
+from rtcore.wire.message import LANE, PRIORITIES, Message, Priority
 from rtcore_client.errors import QueueFull
 
 
@@ -76,6 +76,19 @@ class PriorityMessageQueue:
         if self._head is None or self._overtaken():
             return self._pop()
         message, self._head = self._head, None
+        return message
+
+    def dequeue_above(self, priority: Priority, unless: Callable[[Message], bool]) -> Message | None:
+        """Take the next message that is more urgent than this; `None` if there is none, or `unless` says so of it."""
+        head = self._head
+        if head is not None and LANE[head.priority] < LANE[priority] and not self._overtaken():
+            if unless(head):
+                return None
+            self._head = None
+            return head
+        message = self._lanes.pop_above(priority, unless)
+        if message is not None:
+            self._held[LANE[message.priority]] -= 1
         return message
 
     def peek(self) -> Message:

@@ -17,6 +17,9 @@ from rtcore.wire.client_line import ClientLine
 from rtcore.wire.control import Control, Undecodable
 from rtcore.wire.errors import WireError
 from rtcore.wire.format import Format, unpack
+from rtcore.wire.hello import Place
+from rtcore.wire.message import Message
+from rtcore.wire.parts import Part, parse_part
 from rtcore_client.acks import Acks
 from rtcore_client.errors import RealtimeError, RequestError
 from rtcore_client.events import Gap, NewSession
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from rtcore.spi.codec import Codec, Item
     from rtcore.spi.compressor import Compressor
     from rtcore.wire.hello import Welcome
-    from rtcore.wire.message import Message
     from rtcore_client.events import Events
     from rtcore_client.options import Options
     from rtcore_client.transports import Link
@@ -51,7 +53,7 @@ class Session:
         link: carries the session; `None` while there is none.
         welcome: the last one.
         lost: set when the link ends; made anew with each link.
-        heard: when the last frame came by the way down, in seconds of the loop's clock.
+        heard: when the last bytes came by the way down, in seconds of the loop's clock.
         received, duplicates, missed: messages, ever.
         previous: the session that the last welcome gave; `None` before the first.
         began_anew: the last welcome gave another session, or counts that begin again.
@@ -92,6 +94,7 @@ class Session:
         self._events = events
         self._ended = "closed" if previous is not None else ""
         self._acks = Acks(self)
+        self._blank: set[int] = set()  # places of the count, from 1, where something stands for a message
         self._codec: Codec | None = None
         self._compressor: Compressor | None = None
 
@@ -119,11 +122,14 @@ class Session:
         self.lost, self.heard = loop.create_future(), loop.time()
         self._acks.begin(welcome)
         self._speak(link, welcome, codec, compressor)
-        self.outbox.resend(link, taken.resend)
+        half = taken.resend or self.outbox.ahead.uncounted
+        self.outbox.reach.attached((welcome.received, welcome.part), lacking=bool(half))
+        self.outbox.resend(taken.resend, taken.part)
         anew = self.began_anew = taken.fresh or welcome.reason in {"reset", "unknown"}
         self.reason = welcome.reason
         if anew:
             self.requests.forget_given_up()
+            self._blank.clear()
             self._tell_of_session(welcome)
             self.outbox.begin_anew(taken.unknown)
         self._cancel(self.requests.given_up)
@@ -135,6 +141,16 @@ class Session:
             self.on_lost(taken.missed, welcome.reason or "overflow")
         self.outbox.flush()
         return old
+
+    @property
+    def is_half_way(self) -> bool:
+        """Something is on its way: sent and not confirmed, or half here."""
+        return bool(self.line.window.held) or bool(self.outbox.ahead) or self.line.assembly.place is not None
+
+    def alive(self, link: Link) -> None:
+        """Bytes have come by the way down of a link, whether they make a frame or not."""
+        if self.line.hears(link):
+            self.heard = asyncio.get_running_loop().time()
 
     def lose(self, link: Link, lost: LinkLost) -> bool:
         """A link has ended. False if the session had left it before."""
@@ -187,6 +203,30 @@ class Session:
         for message in messages:
             self.control("cancel", {"id": message.id})
 
+    def give_up(self, piece: bytes | Part, place: int, lost: LinkLost) -> None:
+        """Somebody between here and the server refuses a message for good: it fails, and the others go on.
+
+        Args:
+            piece: the message, or a part of it.
+            place: its place in the count, from 0, where something else stands now; if it is counted at all.
+            lost: what was said.
+        """
+        window, ahead = self.line.window, self.outbox.ahead
+        error = RequestError(
+            f"refused on the way to the server: {lost.reason}", code=lost.refuses or "blocked"
+        )
+        message: Message | None = None
+        if isinstance(piece, Part) and not piece.is_last:
+            if ahead.writing is not None and ahead.writing.item.of == piece.of:
+                message = ahead.writing.message
+                ahead.abandon(message)
+        else:
+            self._blank.add(place + 1)
+            at = place - window.confirmed
+            message = window.held[at] if 0 <= at < len(window.held) else None
+        if message is not None:
+            self.outbox.tell(message, error)
+
     # -- in ----------------------------------------------------------------------------------------------
 
     def receive(self, link: Link, frame: bytes) -> None:
@@ -212,7 +252,9 @@ class Session:
     def take_items(self, link: Link, items: Sequence[Item], size: int) -> None:
         """Take the items of one frame of `size` bytes; see `hear`."""
         for item in items:
-            if isinstance(item, Control):
+            if isinstance(item, Control) and item.name == "part":
+                self._part(link, item)
+            elif isinstance(item, Control):
                 self._control(item)
             elif not self.line.take(link):
                 self.duplicates += 1
@@ -220,6 +262,32 @@ class Session:
                 self.received += 1
                 self._message(item)
         self._acks.due(self.line.received, size, confirms=link.confirms)
+
+    def _part(self, link: Link, item: Control) -> None:
+        """Take a part of a message, which is counted with the last one.
+
+        Raises:
+            LinkLost: it is none, or does not continue what is held: the next hello says what that is.
+        """
+        line, codec, before = self.line, link.codec, self.line.received
+        try:
+            part = parse_part(item.fields, binary=codec.binary)
+            whole = line.take_part(link, part, limit=self._options.limits.frame)
+        except WireError as error:
+            line.assembly.clear()
+            raise LinkLost(error.code, str(error)) from error
+        if whole is None:
+            self.duplicates += part.is_last and line.received == before
+            return
+        self.received += 1
+        try:
+            items: Sequence[object] = codec.decode(whole)
+        except WireError as error:
+            items = (Undecodable(str(error)),)
+        one = items[0] if len(items) == 1 else None
+        if not isinstance(one, Message | Undecodable):
+            one = Undecodable("the parts do not make one message")
+        self._message(one)
 
     def _message(self, item: Message | Undecodable) -> None:
         if isinstance(item, Undecodable):
@@ -241,6 +309,9 @@ class Session:
             payload = {"code": undecodable.code, "reason": str(undecodable)}
         error: RealtimeError = RequestError.parse(payload)
         n = payload.get("n") if isinstance(payload, Mapping) else None
+        if n in self._blank:
+            self._blank.discard(n)
+            return  # what stood in the place of one that was refused on the way; its sender knows
         message = self._sent_as(n) if isinstance(n, int) else None
         if message is None:
             self._events.emit("error", error)
@@ -277,6 +348,7 @@ class Session:
             if isinstance(n, int) and not self.outbox.confirm(n):
                 raise LinkLost("bad_control", f"ack: n is {n}, but {self.line.window.sent} were sent")
             self._cancel(message for message in underway if message.is_confirmed)
+            self.outbox.reach.progressed((n, _place(fields)))
             self.outbox.flush()
         elif name == "ping":
             self.control("pong", {"t": fields["t"]} if "t" in fields else {})
@@ -313,12 +385,14 @@ class Session:
                 format=Format(codec, PLAIN, compressor=compressor, threshold=options.compression_threshold),
                 batch=batch,
                 max_size=self._limit("max_message_size") or MAX_SIZE,
+                part=self._limit("part") or 0,
                 interval=welcome.interval,
                 timeout=welcome.timeout,
             )
         )
         self.outbox.link, self.outbox.batch = link, batch
         self.outbox.max_size = self._limit("max_message_size")
+        self.outbox.ahead.parts = self._limit("part") or 0
         self._keep_pace(welcome)
 
     def _keep_pace(self, welcome: Welcome) -> None:
@@ -333,3 +407,11 @@ class Session:
     def _limit(self, name: str) -> int | None:
         value = self.welcome.limits.get(name) if self.welcome is not None else None
         return int(value) if isinstance(value, (int, float)) and value > 0 else None
+
+
+def _place(fields: Mapping[str, Any]) -> Place | None:
+    """Return how far a message is that the server has in parts, as an ack says it."""
+    try:
+        return Place.found("ack", fields)
+    except WireError as error:
+        raise LinkLost(error.code, str(error)) from error

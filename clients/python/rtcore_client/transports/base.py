@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from rtcore.spi.codec import Codec
     from rtcore.wire.client_line import ClientLine
     from rtcore.wire.format import Format
+    from rtcore.wire.parts import Part
     from rtcore_client.endpoint import Endpoint
     from rtcore_client.options import ConnectionType
+    from rtcore_client.reach import Reach
 
 #: Seconds; no server is obeyed for longer.
 ADVICE_MAX: Final = 3600.0
 #: Refusals of one request that say nothing about the session.
 _PASSING: Final = frozenset({"rate_limited", "too_many_requests", "timeout"})
+#: Refusals by a server that are about a POST's body.
+_OF_THE_BODY: Final = frozenset({"message_too_big", "malformed_frame"})
 
 
 class LinkLost(Exception):
@@ -40,6 +44,7 @@ class LinkLost(Exception):
         refusal: what the server said, if it was the server that ended it.
         retry_after: seconds, where somebody advised it.
         passing: the same request again may well succeed.
+        refuses: the code that a message fails with, if it was a POST's body that somebody refused, for good.
     """
 
     def __init__(
@@ -50,9 +55,11 @@ class LinkLost(Exception):
         refusal: RealtimeError | None = None,
         retry_after: float | None = None,
         passing: bool = True,
+        refuses: str | None = None,
     ) -> None:
         self.code = code
         self.passing = passing and (refusal is None or refusal.code in _PASSING)
+        self.refuses = refuses if refusal is None or refusal.code not in _OF_THE_BODY else refusal.code
         self.reason = reason
         self.refusal = refusal
         self.retry_after = retry_after if refusal is None else refusal.retry_after
@@ -98,7 +105,11 @@ class Context:
         text: the codec that every server speaks.
         line: the session's counts and secret, which POSTs and polls name.
         max_frame: bytes of a frame from the server.
+        reach: how much at once the way up carries.
+        refused: called with a message or part that somebody on the way refuses for good, with its place in the count
+            and with what was said.
         heard: called with each frame that does not come by `receive`: the answers to POSTs. Control only.
+        alive: called when bytes have come by the way down.
         drained: called when the link is no longer busy.
         ssl: for TLS.
     """
@@ -110,8 +121,11 @@ class Context:
     text: Codec
     line: ClientLine
     max_frame: int
+    reach: Reach
     heard: Callable[[bytes], None]
+    alive: Callable[[], None]
     drained: Callable[[], None]
+    refused: Callable[[bytes | Part, int, LinkLost], None]
     ssl: _ssl.SSLContext | None = None
 
 
@@ -123,12 +137,14 @@ class Speech:
         format: codec, compressor and threshold of what is sent.
         batch: messages in one frame at most; 1 when batching was not agreed on.
         max_size: bytes of one frame at most.
+        part: bytes of a part at most; 0: the server takes none.
         interval, timeout: the heartbeat's, in seconds.
     """
 
     format: Format
     batch: int
     max_size: int
+    part: int
     interval: float
     timeout: float
 
@@ -151,6 +167,8 @@ class Link(Protocol):
         codec: of the hello and of what comes before the welcome.
         confirms: the transport says by itself what was received, so that no acks are needed.
         busy: more waits here than should: `send` nothing until `drained` was called.
+        free_since: when the way up was free the last time, in seconds of the loop's clock: what is sent waits behind a
+            request that is under way. In the future, if one is, and may be for so long.
     """
 
     type: ConnectionType
@@ -159,6 +177,15 @@ class Link(Protocol):
 
     @property
     def busy(self) -> bool: ...
+
+    @property
+    def free_since(self) -> float: ...
+
+    def moved(self) -> bool:
+        """Say whether bytes have come, or were taken by the other end, since this was last asked.
+
+        A link that calls `alive` with all that comes says so of what it has sent, if it can tell.
+        """
 
     async def open(self, hello: Callable[[], bytes]) -> None:
         """Connect and say hello. `hello` is called when it can be said at once: it holds counts.
@@ -179,6 +206,9 @@ class Link(Protocol):
 
     def send(self, items: Sequence[bytes], place: int) -> None:
         """Send encoded messages; `place` is the count of the first."""
+
+    def part(self, part: Part, place: int) -> None:
+        """Send a part of a message; `place` is the message's count."""
 
     def control(self, item: bytes) -> None:
         """Send one encoded control item, before messages that wait."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Bytes of a refusal that are looked at.
 REFUSAL_MAX: Final = 64 * 1024
+#: Statuses after which the same may succeed.
+_PASSING: Final = frozenset({408, 425, 429})
+#: Statuses that say something of the client or the address, not of what was sent.
+_OF_THE_WAY: Final = frozenset({401, 404, 405, 407})
 #: Seconds for a TCP connection to come about.
 CONNECT: Final = 10.0
 
@@ -52,8 +56,10 @@ async def post(
     raise await refusal(response, codec)
 
 
-async def body_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read a response to its end and release it.
+async def body_of(
+    response: aiohttp.ClientResponse, limit: int, alive: Callable[[], None] = lambda: None
+) -> bytes:
+    """Read a response to its end and release it; `alive` is called with each piece of it.
 
     Raises:
         LinkLost: it was cut short (`NETWORK_ERROR`), or has more than `limit` bytes (`message_too_big`).
@@ -63,6 +69,7 @@ async def body_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
     try:
         async with response:
             while chunk := await response.content.readany():
+                alive()
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > limit:
@@ -88,7 +95,8 @@ async def refusal(response: aiohttp.ClientResponse, codec: Codec) -> LinkLost:
             "NETWORK_ERROR",
             f"answered with {response.status}{hint(body)}",
             retry_after=advice(float(after)) if after.isdecimal() else None,
-            passing=response.status >= 500 or response.status in {408, 425, 429},
+            passing=response.status >= 500 or response.status in _PASSING,
+            refuses=_refuses(response.status),
         )
     return LinkLost.by_server(fields)
 
@@ -101,6 +109,13 @@ def hint(body: bytes) -> str:
         return ""
     hint = document.get("hint") if isinstance(document, dict) else None
     return f": {hint[:200]}" if isinstance(hint, str) else ""
+
+
+def _refuses(status: int) -> str | None:
+    """Return what a message fails with when somebody who is no server of ours answers a POST with this status."""
+    if status == 413:
+        return "message_too_big"
+    return "blocked" if 400 <= status < 500 and status not in _PASSING | _OF_THE_WAY else None
 
 
 def said(body: bytes, codec: Codec) -> Mapping[str, Any] | None:

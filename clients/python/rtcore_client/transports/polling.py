@@ -16,6 +16,7 @@ from rtcore_client.transports.http import body_of, post
 from rtcore_client.transports.upstream import Upstream, unless_lost
 
 if TYPE_CHECKING:
+    from rtcore.wire.parts import Part
     from rtcore_client.options import ConnectionType
     from rtcore_client.transports.base import Context, Speech
 
@@ -41,6 +42,13 @@ class PollingLink:
     def busy(self) -> bool:
         return self._upstream is None or self._upstream.busy
 
+    @property
+    def free_since(self) -> float:
+        return self._upstream.free_since if self._upstream is not None else 0.0
+
+    def moved(self) -> bool:
+        return False
+
     async def open(self, hello: Callable[[], bytes]) -> None:
         self._first = await self._ask(hello())
 
@@ -61,6 +69,10 @@ class PollingLink:
     def send(self, items: Sequence[bytes], place: int) -> None:
         if self._upstream is not None:
             self._upstream.send(items, place)
+
+    def part(self, part: Part, place: int) -> None:
+        if self._upstream is not None:
+            self._upstream.part(part, place)
 
     def control(self, item: bytes) -> None:
         if self._upstream is not None:
@@ -83,6 +95,8 @@ class PollingLink:
             if not line.hears(self):
                 raise LinkLost("superseded", "the session has left this link")
             asked = {**self._name, "received": line.rewind()}
+            if (place := line.assembly.place) is not None:
+                asked["part"] = place.fields()
             try:
                 answer = await self._ask(self.codec.encode_control("poll", asked))
             except LinkLost as lost:
@@ -99,4 +113,5 @@ class PollingLink:
     async def _ask(self, body: bytes) -> bytes:
         # No limit for the silence: how long a poll is held is the server's choice, and heartbeats find a dead one.
         response = await post(self._context, "poll", body, self.codec, timeout=None)
-        return await body_of(response, self._context.max_frame)
+        self._context.alive()
+        return await body_of(response, self._context.max_frame, self._context.alive)

@@ -13,6 +13,7 @@ from rtcore_client.transports.http import post
 from rtcore_client.transports.upstream import Upstream, unless_lost
 
 if TYPE_CHECKING:
+    from rtcore.wire.parts import Part
     from rtcore_client.options import ConnectionType
     from rtcore_client.transports.base import Context, Speech
 
@@ -83,6 +84,13 @@ class SseLink:
     def busy(self) -> bool:
         return self._upstream is None or self._upstream.busy
 
+    @property
+    def free_since(self) -> float:
+        return self._upstream.free_since if self._upstream is not None else 0.0
+
+    def moved(self) -> bool:
+        return False
+
     async def open(self, hello: Callable[[], bytes]) -> None:
         self._response = await post(self._context, "sse", hello(), self.codec, timeout=None)
         kind = self._response.content_type
@@ -94,7 +102,9 @@ class SseLink:
         if response is None:
             raise LinkLost("NETWORK_ERROR", "not open")
         while not self._frames:
-            self._frames.extend(self._events.feed(await unless_lost(_chunk(response), self._upstream)))
+            chunk = await unless_lost(_chunk(response), self._upstream)
+            self._context.alive()
+            self._frames.extend(self._events.feed(chunk))
         return self._frames.popleft()
 
     def speak(self, speech: Speech) -> None:
@@ -103,6 +113,10 @@ class SseLink:
     def send(self, items: Sequence[bytes], place: int) -> None:
         if self._upstream is not None:
             self._upstream.send(items, place)
+
+    def part(self, part: Part, place: int) -> None:
+        if self._upstream is not None:
+            self._upstream.part(part, place)
 
     def control(self, item: bytes) -> None:
         if self._upstream is not None:

@@ -18,15 +18,17 @@ from rtcore.wire.format import COMPRESSED
 from rtcore_client.tasks import end
 from rtcore_client.transports.base import LinkLost, advice
 from rtcore_client.transports.http import hint, said
+from rtcore_client.transports.moved import Moved, hold_little
 from rtcore_client.transports.upgrade import Refusal, upgrading
 
 if TYPE_CHECKING:
+    from rtcore.wire.parts import Part
     from rtcore_client.options import ConnectionType
     from rtcore_client.transports.base import Context, Speech
 
 _DATA: Final = frozenset({aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY})
 #: Bytes that may wait here. Small: what waits here can no longer be overtaken.
-HIGH_WATER: Final = 64 * 1024
+HIGH_WATER: Final = 32 * 1024
 #: Seconds for the closing handshake (RFC 6455, section 7).
 CLOSING: Final = 1.0
 
@@ -48,11 +50,19 @@ class WebSocketLink:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
+        self._moved: Moved | None = None
         self._broken: LinkLost | None = None
 
     @property
     def busy(self) -> bool:
         return self._bytes >= HIGH_WATER
+
+    @property
+    def free_since(self) -> float:
+        return 0.0
+
+    def moved(self) -> bool:
+        return self._moved is not None and self._moved.since()
 
     async def open(self, hello: Callable[[], bytes]) -> None:
         context = self._context
@@ -68,6 +78,9 @@ class WebSocketLink:
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSING),
                     ssl=context.ssl or True,
                 )
+            sock = self._socket.get_extra_info("socket")
+            self._moved = Moved(sock)
+            hold_little(sock)
             self._writer = asyncio.create_task(
                 self._write(self._socket), name="rtcore-client:websocket-writer"
             )
@@ -106,6 +119,15 @@ class WebSocketLink:
         self._waiting.extend(frames)
         self._bytes += sum(map(len, frames))
         self._wake()
+
+    def part(self, part: Part, place: int) -> None:
+        speech = self._speech
+        if speech is not None:
+            pack, binary = speech.format, self.codec.binary
+            frame = pack.pack(self.codec.encode_control("part", part.fields(binary=binary)))
+            self._waiting.append(frame)
+            self._bytes += len(frame)
+            self._wake()
 
     def control(self, item: bytes) -> None:
         self._urgent.append(item)
