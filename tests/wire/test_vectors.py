@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from importlib import resources
 
 import pytest
@@ -11,6 +12,7 @@ from rtcore_cbor import rtcore_codecs as cbor
 from rtcore_deflate.compressor import DeflateCompressor
 from rtcore_json import rtcore_codecs as json_
 
+from rtcore.testing.values import same
 from rtcore.wire import Control, Message, Undecodable, WireError, unpack
 
 VECTORS = resources.files("rtcore.testing") / "vectors"
@@ -94,6 +96,36 @@ def test_what_is_encoded_is_what_the_vectors_say(row, form):
     assert fields_of(item) == expected(row)
     if form == "json":
         assert json.loads(made) == json.loads(row["json"])
+
+
+def meant(value):
+    """Return what `means` of a row of values.json means."""
+    if isinstance(value, list):
+        return [meant(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    [(kind, said)] = value.items()
+    if kind == "map":
+        return {key: meant(one) for key, one in said}
+    return {
+        "whole": int,
+        "bytes": bytes.fromhex,
+        "float": lambda digits: struct.unpack(">d", bytes.fromhex(digits))[0],
+    }[kind](said)
+
+
+@pytest.mark.parametrize(("row", "form"), in_each_form("values.json"))
+def test_a_value_means_the_same_in_each_form(row, form):
+    codec, value, raw = CODECS[form], meant(row["means"]), wire(row, form)
+    assert same(codec.decode_payload(raw), value)
+    relayed = codec.encode(Message("a", raw=raw, raw_codec=codec))
+    [came] = codec.decode(relayed)
+    assert same(came.payload, value)
+    for other in CODECS.values():
+        [arrived] = other.decode(other.encode(came))
+        assert same(arrived.payload, value)
+    if "reads" not in row:
+        assert codec.encode_payload(value) == raw
 
 
 @pytest.mark.parametrize(("row", "form"), in_each_form("frames.json"))

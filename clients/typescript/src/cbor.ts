@@ -3,14 +3,18 @@
  *
  * A frame is a CBOR sequence (RFC 8742): items one after the other. A message is a map, a control item an array.
  *
- * The subset of docs/wire.md: plain data with text keys, bytes (`Uint8Array`), integers of 64 bits (`bigint` beyond 2^53),
- * no tags and no indefinite lengths. What has a `toJSON`, such as a `Date`, is written as what that returns.
+ * The subset of docs/wire.md: plain data with text keys, bytes (`Uint8Array`), whole numbers (`bigint` beyond 2^53), no
+ * tags but those of large whole numbers, and no indefinite lengths. What has a `toJSON`, such as a `Date`, is written as
+ * what that returns.
  */
 
 import { asControl, type Codec, type Data, envelope, fromMap, type Item, Undecodable, WireError } from "./core.js";
+import { asBytes, check, DEEPEST, refused, TOO_DEEP } from "./wire/values.js";
 
-/** How deep maps and arrays may lie in each other: deeper is nonsense, and would use up the stack. */
-const DEEPEST = 200;
+/** How deep maps and arrays may lie in each other for their end to be found: deeper would use up the stack. */
+const ABYSS = 512;
+/** Bytes of a whole number with a tag: more have too many digits to be meant. */
+const NUMBER_MAX = 1787;
 
 /** Return the codec. */
 export function cbor(): Codec {
@@ -33,7 +37,7 @@ export function cbor(): Codec {
  */
 export function encode(value: unknown): Uint8Array<ArrayBuffer> {
   const out: Uint8Array[] = [];
-  write(out, value, 0);
+  write(out, value, 0, "");
   return join(out as Data[]);
 }
 
@@ -48,33 +52,38 @@ function join(items: readonly Data[]): Uint8Array<ArrayBuffer> {
   return joined;
 }
 
-function write(out: Uint8Array[], value: unknown, depth: number): void {
-  if (depth > DEEPEST) throw new TypeError("CBOR: the payload is nested too deeply, or holds itself");
-  if (typeof value === "string") {
-    const bytes = new TextEncoder().encode(value);
-    out.push(head(3, bytes.length), bytes);
-  } else if (typeof value === "number") out.push(number(value));
-  else if (typeof value === "bigint") out.push(value < 0n ? big(1, -1n - value) : big(0, value));
+/** @param depth lists and maps around it: one more than the payload has of its own, since the message is one. */
+function write(out: Uint8Array[], value: unknown, depth: number, key: string): void {
+  const bytes = asBytes(value);
+  if (bytes) return void out.push(head(2, bytes.length), bytes);
+  const { toJSON } = (value ?? {}) as { toJSON?: (key: string) => unknown };
+  if (typeof toJSON === "function") value = toJSON.call(value, key);
+  check(value, key);
+  if (typeof value === "string") text(out, value);
+  else if (typeof value === "number") out.push(number(value));
+  else if (typeof value === "bigint") out.push(...whole(value));
   else if (value === true || value === false) out.push(Uint8Array.of(value ? 0xf5 : 0xf4));
-  else if (value === null) out.push(Uint8Array.of(0xf6));
-  else if (value === undefined) out.push(Uint8Array.of(0xf7));
-  else if (value instanceof Uint8Array) out.push(head(2, value.length), value);
+  else if (value === null || value === undefined) out.push(Uint8Array.of(0xf6));
+  else if (depth > DEEPEST) throw refused(TOO_DEEP, key);
   else if (Array.isArray(value)) {
     out.push(head(4, value.length));
-    for (const one of value) write(out, one, depth + 1);
-  } else if (typeof value === "object") map(out, value, depth);
-  else throw new TypeError(`CBOR cannot express a ${typeof value}`);
+    for (const [place, one] of value.entries()) write(out, one, depth + 1, `${place}`);
+  } else map(out, value, depth);
 }
 
 function map(out: Uint8Array[], value: object, depth: number): void {
-  const { toJSON } = value as { toJSON?: () => unknown };
-  if (toJSON) return write(out, toJSON.call(value), depth + 1);
   const entries = Object.entries(value).filter(([, one]) => one !== undefined);
   out.push(head(5, entries.length));
   for (const [key, one] of entries) {
-    write(out, key, depth + 1);
-    write(out, one, depth + 1);
+    check(key, "");
+    text(out, key);
+    write(out, one, depth + 1, key);
   }
+}
+
+function text(out: Uint8Array[], value: string): void {
+  const bytes = new TextEncoder().encode(value);
+  out.push(head(3, bytes.length), bytes);
 }
 
 function number(value: number): Uint8Array {
@@ -85,8 +94,18 @@ function number(value: number): Uint8Array {
   return bytes;
 }
 
+/** Return a `bigint`: a number of up to 64 bits, or tag 2 or 3 and its bytes. */
+function whole(value: bigint): Uint8Array[] {
+  const [major, n] = value < 0n ? [1, -1n - value] : [0, value];
+  if (n < 1n << 64n) return [big(major, n)];
+  const hex = n.toString(16);
+  const bytes = Uint8Array.from(hex.padStart(hex.length + (hex.length % 2), "0").match(/../g) ?? [], (pair) =>
+    Number.parseInt(pair, 16),
+  );
+  return [Uint8Array.of(0xc2 + major), head(2, bytes.length), bytes];
+}
+
 function big(major: number, value: bigint): Uint8Array {
-  if (value >= 1n << 64n) throw new TypeError("CBOR: a bigint of more than 64 bits");
   const bytes = new Uint8Array(9);
   bytes[0] = (major << 5) | 27;
   new DataView(bytes.buffer).setBigUint64(1, value);
@@ -166,7 +185,7 @@ class Reader {
   }
 
   private _value(depth: number): unknown {
-    if (depth > DEEPEST) throw cut("nested too deeply");
+    if (depth > ABYSS) throw cut("nested too deeply");
     const first = this._take(1)[0] as number;
     const major = first >> 5;
     const info = first & 31;
@@ -174,17 +193,26 @@ class Reader {
     if (info === 31) return this._indefinite(major, depth);
     const n = this._length(info);
     if (major === 0) return n;
-    if (major === 1) return typeof n === "bigint" ? -1n - n : -1 - n;
+    if (major === 1) return n < Number.MAX_SAFE_INTEGER ? -1 - Number(n) : -1n - BigInt(n);
     if (major === 2) return this._take(Number(n)).slice();
     if (major === 3) return this._text(this._take(Number(n)));
-    if (major === 6) {
-      this.odd = "a tag";
-      return this._inner(depth);
-    }
+    if (major === 6) return this._tagged(n, this._inner(depth));
     const length = Number(n);
     if (length > this.size - this.place) throw cut("more items than bytes");
+    // The message around the payload is a map, too.
+    if (depth > DEEPEST) this.odd = TOO_DEEP;
     if (major === 4) return Array.from({ length }, () => this._inner(depth));
     return Object.fromEntries(Array.from({ length }, () => [this._key(depth), this._inner(depth)]));
+  }
+
+  /** Return the whole number that a tag and its bytes are; anything else is odd. */
+  private _tagged(tag: number | bigint, value: unknown): unknown {
+    if ((tag === 2 || tag === 3) && value instanceof Uint8Array && value.length < NUMBER_MAX) {
+      const n = BigInt(`0x${Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("") || 0}`);
+      return plain(tag === 2 ? n : -1n - n);
+    }
+    this.odd = "a tag";
+    return undefined;
   }
 
   private _key(depth: number): string {
@@ -202,8 +230,7 @@ class Reader {
     if (size === 1) return this._view.getUint8(at);
     if (size === 2) return this._view.getUint16(at);
     if (size === 4) return this._view.getUint32(at);
-    const n = this._view.getBigUint64(at);
-    return n <= Number.MAX_SAFE_INTEGER ? Number(n) : n;
+    return plain(this._view.getBigUint64(at));
   }
 
   private _simple(info: number): unknown {
@@ -214,7 +241,8 @@ class Reader {
     if (info === 25) return half(this._view.getUint16(at));
     if (info === 26) return this._view.getFloat32(at);
     if (info === 27) return this._view.getFloat64(at);
-    return { 20: false, 21: true, 22: null }[info];
+    if (info < 20 || info > 22) this.odd = "a simple value";
+    return info === 22 ? null : info === 21;
   }
 
   /** Read to the break, only to find the end. */
@@ -239,6 +267,11 @@ class Reader {
     this.place += length;
     return this._bytes.subarray(this.place - length, this.place);
   }
+}
+
+/** Return a whole number as a `number`, if it is one exactly. */
+function plain(n: bigint): number | bigint {
+  return Number.isSafeInteger(Number(n)) ? Number(n) : n;
 }
 
 /** Return the number that 16 bits are (RFC 8949, appendix D). */
