@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import PayloadError
 from rtcore.wire.message import Message
+from rtcore_rooms.names import wrong_with
 
 if TYPE_CHECKING:
     from rtcore.delivery import Audience
@@ -135,5 +136,6 @@ def check_member_name(name: str) -> None:
 
     >>> check_member_name("Ada")
     """
-    if not 0 < len(name) <= MEMBER_NAME_MAX or not name.isprintable() or name != name.strip():
-        raise PayloadError("name", f"1 to {MEMBER_NAME_MAX} printable characters", repr(name[:80]))
+    if reason := wrong_with(name, MEMBER_NAME_MAX):
+        expected = f"a name of 1 to {MEMBER_NAME_MAX} characters"
+        raise PayloadError("name", expected, f"{name[:40]!r}: {reason}")
