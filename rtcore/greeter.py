@@ -245,8 +245,11 @@ class Greeter:
         return session, attached.resumed and not new and reason is None, reason
 
     def _identity(self, connection: Connection) -> Identity:
-        if connection.identity is not None:
-            return connection.identity
+        identity = connection.identity
+        if identity is not None:
+            if identity.expires is not None and identity.expires <= time.time():
+                raise Rejected("credentials_expired")
+            return identity
         allowed = self._manager.options.allow_anonymous
         if allowed is None:
             allowed = not self._manager.app.registry.authenticators

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import ref
 
 from rtcore.connection import Unread
-from rtcore.deadlines import Deadlines
+from rtcore.deadlines import Deadlines, Moments
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -51,6 +51,8 @@ class Heartbeat:
         self._early_ends: Deadlines[tuple[ref[Session], float]] = Deadlines(
             min(options.hello_timeout, options.session_ttl)
         )
+        # By the clock on the wall: that is what credentials speak of.
+        self._expiries: Moments[Connection] = Moments()
         self._acks: dict[Session, None] = {}
         self._acks_at = 0.0
 
@@ -63,6 +65,9 @@ class Heartbeat:
     def watch(self, connection: Connection) -> None:
         """This connection is attached: ping it if it can answer, find out when it is dead or its credentials are."""
         self._pings.add(ref(connection), now=self._manager.app.clock())
+        session = connection.session
+        if session is not None and session.identity.expires is not None:
+            self._expiries.add(connection, at=session.identity.expires)
 
     def expire_later(self, session: Session, left: float, *, confirmed: bool) -> None:
         """This session is detached since `left`."""
@@ -102,6 +107,10 @@ class Heartbeat:
             for session_reference, left in ends.due(now=now):
                 if (session := session_reference()) is not None:
                     manager.expire(session, left)
+        for connection in self._expiries.due(now=time.time()):
+            session = connection.session
+            if not connection.ended and session is not None and session.hears(connection):
+                connection.give_up("credentials_expired")
         manager.departures.tick(now)
         if now >= self._acks_at:
             self._acks_at = now + ACK_AFTER
@@ -112,10 +121,6 @@ class Heartbeat:
     def _ping(self, connection: Connection, now: float) -> None:
         session = connection.session
         if connection.ended or session is None or not session.hears(connection):
-            return
-        expires = session.identity.expires
-        if expires is not None and expires <= time.time():
-            connection.give_up("credentials_expired")
             return
         connection.heard = False
         connection.control("ping", {})

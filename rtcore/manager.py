@@ -152,10 +152,20 @@ class RealtimeManager:
             raise Rejected("unknown_session")
         await self._rooms().join(member, room)
 
-    def leave_room(self, session: Session | str, room: str) -> bool:
-        """End a membership; say whether there was one."""
+    def leave_room(self, session: Session | str, room: str, *, reason: str = "") -> bool:
+        """End a membership; say whether there was one. The client is told by a message of type `room:left`.
+
+        Args:
+            session: the member, or its id.
+            room: the room's name.
+            reason: for the people behind the client.
+        """
         member = self._one(session)
-        return member is not None and self._rooms().leave(member, room)
+        if member is None or not self._rooms().leave(member, room):
+            return False
+        told = {"room": room, "you": True, "reason": reason} if reason else {"room": room, "you": True}
+        member.post(Message("room:left", told, room=room))
+        return True
 
     def disconnect(self, session_id: str, reason: str = "kicked") -> bool:
         """End a session and tell its client why: a close code's name, or a sentence (then the code is `kicked`).

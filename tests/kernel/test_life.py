@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import pytest
 
 from rtcore import App, Message, PluginError, RtcoreError, Session, hookimpl
 from rtcore.hooks import Lifespan, Phase
-from rtcore.spi.auth import Identity
 from rtcore.spi.broker import Publication
 from rtcore.spi.transport import Handshake
 from tests.kernel.harness import Basics, Clock, MemoryLink, MemoryTransport, Peer, make_app, turn, until
@@ -41,28 +39,6 @@ async def test_pings_go_out_at_the_interval_and_silence_is_the_end() -> None:
         assert peer.link.closed == (4001, "ping_timeout")
         assert peer.session.transport is None, "the session waits for another connection"
         assert app.manager.get_metrics().transports["memory"].connections == 0
-
-
-async def test_credentials_that_ran_out_end_the_connection_and_not_the_session() -> None:
-    class Brief:
-        name = "brief"
-
-        @hookimpl
-        def rtcore_authenticators(self) -> list[Brief]:
-            return [self]
-
-        async def authenticate(self, handshake: Handshake) -> Identity:
-            return Identity("ann", expires=time.time() - 1)
-
-    clock = Clock()
-    async with make_app({"heartbeat_interval": 10.0}, Brief(), clock=clock) as app:
-        peer = Peer(app).connect()
-        await turn()
-        peer.read()
-        clock.now += 11
-        app.manager.heartbeat.tick(clock.now)
-        assert peer.control("close")["code"] == "credentials_expired"
-        assert len(app.manager.sessions) == 1
 
 
 async def test_a_broadcast_reaches_everybody_but_one_and_is_encoded_once() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore_client.cursor import Cursor
-from rtcore_client.errors import RealtimeError
+from rtcore_client.errors import RealtimeError, RequestError
 from rtcore_client.events import Gap
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ Answered = Callable[[], Awaitable[Any]]
 ALL: Final = 1_000_000
 #: Says that a place in the history is not for us: our own message, where the room has no echo.
 SKIP: Final = "room:skip"
+#: Says who has left a room; of ourselves, if the payload has `you`.
+LEFT: Final = "room:left"
 #: Seconds for which a hole may stay, since what is urgent overtakes; then what is in it is asked for, once.
 PATIENCE: Final = 5.0
 
@@ -165,6 +167,8 @@ class Rooms:
 
     def saw(self, message: Message) -> bool:
         """A message came. Say whether it is for the application: neither a mark of ours nor one that it had."""
+        if message.type == LEFT and message.sender is None:
+            self._left(message)
         offset, epoch = message.offset, message.epoch
         room = self._rooms.get(message.room or "")
         is_mark = message.type == SKIP and message.sender is None
@@ -196,6 +200,22 @@ class Rooms:
             room.cursor.reach(offset)
 
     # -- inside ------------------------------------------------------------------------------------------
+
+    def _left(self, message: Message) -> None:
+        """If it is we who have left: the server has ended our membership, and we do not come back by ourselves."""
+        try:
+            fields = _mapping(message.payload)
+        except ValueError:
+            return
+        name = message.room or ""
+        room = self._rooms.get(name)
+        if fields.get("you") is not True or room is None:
+            return
+        room.is_joined = False
+        if not room.asked:
+            del self._rooms[name]
+        reason = fields.get("reason") or "the server has ended the membership"
+        self._events.emit("error", RequestError(f"{name}: {reason}", code="not_a_member"))
 
     def _wish(self, name: str, room: _Room) -> dict[str, Any]:
         wish: dict[str, Any] = {"room": name}

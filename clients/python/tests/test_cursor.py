@@ -242,3 +242,39 @@ async def test_a_hole_that_the_server_gives_up_is_none_any_more() -> None:
     server.rooms.told({"reason": "history", "n": 6, "room": "r", "offset": 7, "epoch": "e"})
     server.saw(8)
     assert (await server.come_back(offset=9, epoch="e"))["since"]["offset"] == 9
+
+
+def left(**payload: Any) -> Message:
+    return Message("room:left", {"room": "r", **payload}, room="r")
+
+
+async def test_whoever_is_taken_out_of_a_room_is_told_and_does_not_come_back_by_itself() -> None:
+    server = Server()
+    errors: list[Any] = []
+    server.rooms._events.on("error", errors.append)
+    await server.join()
+    assert server.rooms.saw(left(member="bob", members=1)), "somebody else has left"
+    assert server.rooms.names == ("r",)
+    assert server.rooms.saw(left(you=True, reason="off topic")), "the application hears of it, too"
+    assert server.rooms.names == ()
+    assert [(error.code, str(error)) for error in errors] == [("not_a_member", "not_a_member: r: off topic")]
+    server.rooms.rejoin()
+    assert len(server.asked) == 1
+    server.rooms.saw(left(you=True))
+    assert len(errors) == 1
+
+
+async def test_whoever_is_taken_out_while_it_joins_again_is_in_again() -> None:
+    server = Server()
+    await server.join()
+    server.answers.append({})
+    joining = asyncio.create_task(server.rooms.join("r"))
+    original = server.rooms._ask
+
+    async def slow(type: str, payload: dict[str, Any]) -> dict[str, Any]:
+        server.rooms.saw(left(you=True))
+        return await original(type, payload)
+
+    server.rooms._ask = slow
+    await joining
+    assert server.rooms.names == ("r",)

@@ -110,8 +110,12 @@ export class Rooms {
   }
 
   /** A message came. Say whether it is for the application: neither a place that is not for us nor one that we had. */
-  saw({ type, room = "", offset, epoch, covers = [] }: Message): boolean {
+  saw({ type, room = "", offset, epoch, covers = [], payload }: Message): boolean {
     const here = this._rooms.get(room);
+    if (here && type === "room:left" && asMap(payload).you) {
+      here.joined = false;
+      this._events.emit("error", new RequestError("not_a_member", `${room}: ${asMap(payload).reason ?? "left"}`));
+    }
     if (here && offset !== undefined && epoch) {
       const had = here.epoch === epoch && holds(here.came, offset);
       for (const [first, last] of [[offset, offset] as const, ...covers]) take(here, epoch, first, last);

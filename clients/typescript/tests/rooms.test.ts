@@ -360,3 +360,27 @@ it("a hole that the server gives up is none any more", async () => {
   rooms.told({ reason: "buffer_full", n: 6, room: "kept" });
   rooms.told({ reason: "history", n: 6, room: "elsewhere", offset: 7, epoch: "e1" });
 });
+
+describe("a membership that the server ends", () => {
+  const left = (payload: object) =>
+    rooms.saw(new Message("room:left", { room: "lobby", ...payload }, { room: "lobby" }));
+
+  it("is told of, forgotten and not renewed", async () => {
+    await rooms.join("lobby", {});
+    expect(left({ member: "bob", members: 1 })).toBe(true);
+    expect(rooms.names).toEqual(["lobby"]);
+    expect(left({ you: true, reason: "off topic" })).toBe(true);
+    expect(rooms.names).toEqual([]);
+    expect(errors).toMatchObject([{ code: "not_a_member", message: expect.stringContaining("off topic") }]);
+    rooms.rejoin();
+    await turn();
+    expect(rejoined()).toEqual([]);
+  });
+
+  it("may be begun again", async () => {
+    await rooms.join("lobby", {});
+    left({ you: true });
+    await rooms.join("lobby", {});
+    expect(rooms.names).toEqual(["lobby"]);
+  });
+});
