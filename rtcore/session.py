@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rtcore.handlers import Route
     from rtcore.manager import RealtimeManager
     from rtcore.spi.auth import Identity
+    from rtcore.wire.hello import Hello
 
 _log = logging.getLogger("rtcore.session")
 
@@ -317,17 +318,27 @@ class Session(Outgoing):
     # -- attach and end ------------------------------------------------------------------------------------
 
     def restart(self, reason: str) -> None:
-        """Both counts begin again; see `ServerLine.restart`. After a reload nobody has what was not confirmed."""
+        """Both counts begin again; see `ServerLine.restart`. Nobody knows what has arrived of the rooms' histories."""
         healer = self.manager.healer
         if self.ahead is not None:
             self.ahead.end()  # what was half out can be taken back
-        if reason == "reset" and healer is not None:
-            healer.restarted(self, tuple(self.window.held))
+        if healer is not None:
+            healer.rest(self, tuple(self.window.held), replays=False)
         self._base += self.received + 1
         super().restart(reason)
         forgotten = self.forget_answers()
         if forgotten:
             self.drop("reset", forgotten)
+
+    def overflow(self, hello: Hello) -> None:
+        """See `ServerLine.overflow`. Who keeps cursors asks its rooms for what it lacks, and gets that in order."""
+        healer = self.manager.healer
+        if healer is None or not hello.covers:
+            return
+        if self.ahead is not None:
+            self.ahead.end()
+        rooms = healer.rest(self, tuple(self.window.held), replays=True)
+        self.window.forget(lambda message: message.offset is not None and message.room in rooms)
 
     def confirm_attach(self) -> None:
         """The client has used its connection, so it has the new secret; the old one is worth nothing now."""

@@ -8,7 +8,7 @@ A room's history is read this way, so that catching up costs no memory per membe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -47,8 +47,16 @@ class Healer(Protocol):
             True if the session gets it after all, or learns that it will not: then it is no drop.
         """
 
-    def restarted(self, session: Outgoing, unconfirmed: Sequence[Message]) -> None:
-        """The client has forgotten everything: it was loaded again. `unconfirmed` is what it may not have seen.
+    def rest(self, session: Outgoing, unconfirmed: Sequence[Message], *, replays: bool) -> Container[str]:
+        """The client was loaded again, or lacks what nobody has any more: it asks its rooms from where on it wants.
 
         Called before the welcome, and before anything that waits is written.
+
+        Args:
+            session: gets nothing of these rooms' histories before it has asked.
+            unconfirmed: what it may not have got.
+            replays: that is sent again; but for what is of the rooms that are returned.
+
+        Returns:
+            The rooms.
         """

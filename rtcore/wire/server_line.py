@@ -165,6 +165,9 @@ class ServerLine:
         has = hello.received or 0
         lost, replay = self.window.rest(has)
         whole = not lost or not self.window.overflowed
+        if not whole:
+            self.overflow(hello)
+            lost, replay = self.window.rest(has)
         return Attached(
             resumed=whole, reason=None if whole else "overflow", begins=has + lost, lost=lost,
             received=self.received, replay=replay,
@@ -185,6 +188,9 @@ class ServerLine:
         self.received = 0
         self.assembly = None
         self._restarted = reason
+
+    def overflow(self, hello: Hello) -> None:
+        """Some of what this client lacks has left the window. What it can get in another way may leave it, too."""
 
     def fence(self, connection: object) -> None:
         """From here on only this connection counts."""

@@ -7,7 +7,7 @@ why one encoded message can go to ten thousand sessions and still be replayed ex
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -105,6 +105,12 @@ class Window:
         if count >= first:
             return Rest(0, list(islice(self.held, count - first, None)))
         return Rest(first - count, list(self.held))
+
+    def forget(self, wanted: Callable[[Message], bool]) -> None:
+        """Let go of messages that come in another way; it is as if they had left the full end, and no place changes."""
+        kept = [message for message in self.held if not wanted(message)]
+        self.held.clear()
+        self.held.extend(kept)
 
     def reset(self) -> list[Message]:
         """Forget everything and count from zero; return what was held."""

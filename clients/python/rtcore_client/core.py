@@ -150,4 +150,4 @@ class Core:
     def request_first(self, type: str, payload: Any) -> Callable[[], Awaitable[Any]]:
         """Make a request before everything that waits; see `Sender.request_first`."""
         message = Outgoing(type, payload, id=self.session.requests.next_id())
-        return self.sender.request_first(message, timeout=self._options.timing.request)
+        return self.sender.request_first(message)

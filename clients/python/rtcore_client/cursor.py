@@ -27,6 +27,7 @@ class Cursor:
         began: what was before is not missing.
         offset: everything up to here has come, was stood for, is not for us, or was before we began.
         ahead: what has come beyond the first hole.
+        older: what has come of what was before we began, since it was asked for.
 
     >>> cursor = Cursor(3, "e")
     >>> for first, last in [(5, 5), (6, 7), (4, 4), (9, 9)]:
@@ -35,13 +36,14 @@ class Cursor:
     (7, ((9, 9),), 9)
     """
 
-    __slots__ = ("ahead", "began", "epoch", "offset")
+    __slots__ = ("ahead", "began", "epoch", "offset", "older")
 
     def __init__(self, offset: int, epoch: str) -> None:
         self.epoch = epoch
         self.began = offset
         self.offset = offset
         self.ahead: Ranges = ()
+        self.older: Ranges = ()
 
     @property
     def newest(self) -> int:
@@ -50,6 +52,8 @@ class Cursor:
 
     def knows(self, offset: int) -> bool:
         """Say whether this one has come already."""
+        if offset <= self.began:
+            return holds(self.older, offset)
         return offset <= self.offset or holds(self.ahead, offset)
 
     def take(self, first: int, last: int) -> None:
@@ -57,6 +61,8 @@ class Cursor:
         if first == self.offset + 1 and not self.ahead and last >= first:  # nearly always
             self.offset = last
             return
+        if first <= self.began:
+            self.older = add(self.older, first, min(last, self.began))[-HOLES_MAX:]
         self.ahead = add(self.ahead, max(first, self.offset + 1), last)
         self._join()
         if len(self.ahead) > HOLES_MAX:
@@ -68,10 +74,21 @@ class Cursor:
         self._join()
 
     def begin(self, offset: int) -> None:
-        """Everything after this is sent: what came since we began is known, what was before that is not."""
-        if offset < self.began:
-            self.ahead = add(self.ahead, self.began + 1, self.offset)
-            self.offset = self.began = offset
+        """Everything after this is sent, also what was before we began; some of it may have come already."""
+        if offset >= self.began:
+            return
+        self.ahead = add(self.ahead, self.began + 1, self.offset)
+        for first, last in self.older:
+            self.ahead = add(self.ahead, max(first, offset + 1), last)
+        self.older = tuple((first, min(last, offset)) for first, last in self.older if first <= offset)
+        self.offset = self.began = offset
+        self._join()
+
+    def copy(self) -> Cursor:
+        """Return one that stays as this one is now."""
+        other = Cursor(self.offset, self.epoch)
+        other.began, other.ahead, other.older = self.began, self.ahead, self.older
+        return other
 
     def lacks(self, last: int) -> int:
         """Count what has not come, up to an offset."""

@@ -29,6 +29,9 @@ ALL: Final = 1_000_000
 SKIP: Final = "room:skip"
 #: Says who has left a room; of ourselves, if the payload has `you`.
 LEFT: Final = "room:left"
+#: Seconds before a room is asked again that could not take us back now; they double, up to the second one.
+PAUSE: Final = 1.0
+PAUSE_MAX: Final = 30.0
 #: Seconds for which a hole may stay, since what is urgent overtakes; then what is in it is asked for, once.
 PATIENCE: Final = 5.0
 
@@ -149,7 +152,7 @@ class Rooms:
         for name, room in self._rooms.items():
             if room.is_joined:
                 answered = self._ask_first("room:join", self._wish(name, room))
-                self._spawn(self._returned(name, room, answered, self._sessions))
+                self._spawn(self._back(name, room, answered))
 
     def heal(self, n: int, reason: str) -> None:
         """The session goes on, but has lost `n` messages: ask each history for what we lack of it.
@@ -227,18 +230,32 @@ class Rooms:
             wish |= {"since": {"offset": cursor.offset, "epoch": cursor.epoch}, "history": ALL}
         return wish
 
-    async def _returned(self, name: str, room: _Room, answered: Answered, session: int) -> None:
-        """Wait for the answer to a rejoin."""
-        try:
-            answer = _mapping(await answered())
-        except RealtimeError as error:
-            if session != self._sessions:
-                return  # that session is gone as well, and with the next one we have asked anew
-            if not error.retry and self._rooms.get(name) is room:
-                del self._rooms[name]
-            self._events.emit("error", error)
-        else:
-            self._take_answer(name, room, answer)
+    async def _returned(self, name: str, room: _Room, answered: Answered) -> int:
+        """Wait until a room has taken us back; return how many messages were lost on their way, and not only waited."""
+        session, pause, again = self._sessions, PAUSE, False
+        # What comes with the answer may be seen before it.
+        had = room.cursor.copy() if room.cursor is not None else None
+        # In a session that is gone as well we have asked anew with the next one; and a room may have been left.
+        while session == self._sessions and self._rooms.get(name) is room:
+            try:
+                if again:
+                    answered = self._ask_first("room:join", self._wish(name, room))
+                return self._take_answer(name, room, had, _mapping(await answered()))
+            except RequestError as error:
+                if session != self._sessions or self._rooms.get(name) is not room:
+                    break
+                self._events.emit("error", error)
+                if not error.retry:
+                    del self._rooms[name]
+                    break
+                await asyncio.sleep(error.retry_after or pause)
+                pause, again = min(2 * pause, PAUSE_MAX), True
+            except RealtimeError:
+                break  # the session is gone, or the client: that says nothing of the room
+        return 0
+
+    async def _back(self, name: str, room: _Room, answered: Answered) -> None:
+        await self._returned(name, room, answered)
 
     def _seek(self, name: str, room: _Room) -> None:
         """Ask for what is missing of a room that we are in."""
@@ -254,17 +271,10 @@ class Rooms:
     async def _sought(self, name: str, room: _Room, answered: Answered) -> None:
         found = 0
         try:
-            answer = _mapping(await answered())
-            offset, cursor = answer.get("offset"), room.cursor
-            if isinstance(offset, int) and cursor is not None:
-                # What waited for us at the server was not lost.
-                found = cursor.lacks(offset) - int(answer.get("waiting") or 0)
-            self._take_answer(name, room, answer)
-        except RealtimeError:
-            pass  # with the session it is not lost: what a new one lacks it asks for
+            found = await self._returned(name, room, answered)
         finally:
             self._seeking -= 1
-            self._found(max(0, found))
+            self._found(found)
 
     def _found(self, n: int) -> None:
         self._lost = max(0, self._lost - n)
@@ -272,14 +282,20 @@ class Rooms:
             lost, self._lost = self._lost, 0
             self.miss(Gap(self._reason, lost))
 
-    def _take_answer(self, name: str, room: _Room, answer: Mapping[str, Any]) -> None:
-        cursor, since = room.cursor, answer.get("since")
-        n = 0
-        if cursor is not None and answer.get("epoch") == cursor.epoch and isinstance(since, int):
-            n = cursor.lacks(since)
+    def _take_answer(self, name: str, room: _Room, had: Cursor | None, answer: Mapping[str, Any]) -> int:
+        """Take the answer to a join of a room that we know; return what `_returned` returns."""
+        since, offset = answer.get("since"), answer.get("offset")
+        lost = n = 0
+        if had is not None and answer.get("epoch") == had.epoch:
+            if isinstance(offset, int):
+                # What waited for us at the server was not lost.
+                lost = max(0, had.lacks(offset) - int(answer.get("waiting") or 0))
+            if isinstance(since, int):
+                n = had.lacks(since)
         _stands(room, answer)
         if answer.get("missed"):
             self.miss(Gap("history", n, name))
+        return lost
 
     def _look_later(self) -> None:
         if self._timer is None:

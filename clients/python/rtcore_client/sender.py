@@ -7,6 +7,7 @@ not; with `timeout=0` it is told at once that there is none.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -60,9 +61,10 @@ class Sender:
             raise
         return await self._reply(message, reply, left=left, timeout=timeout)
 
-    def request_first(self, message: Outgoing, *, timeout: float) -> Callable[[], Awaitable[Any]]:
+    def request_first(self, message: Outgoing) -> Callable[[], Awaitable[Any]]:
         """Queue a request before everything that waits; return what waits for its reply, when it is called.
 
+        It waits for as long as its session lives: what the server has to send again may be long, and comes before.
         It must be called, or the reply is waited for by nobody.
         """
         reply = self._session.requests.add(message)
@@ -73,7 +75,7 @@ class Sender:
             raise
         self._session.outbox.submit_first(message)
         message.is_queued = True
-        return partial(self._reply, message, reply, left=False, timeout=timeout)
+        return partial(self._reply, message, reply, left=False, timeout=math.inf)
 
     async def _reply(
         self, message: Outgoing, reply: asyncio.Future[Any], *, left: bool, timeout: float

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rtcore_client.cursor import HOLES_MAX, Cursor
+from rtcore_client.errors import RequestError
 from rtcore_client.events import Gap
 from rtcore_client.rooms import ALL, Rooms
 from rtcore_client.tasks import Tasks
@@ -17,17 +18,26 @@ from rtcore_client.tasks import Tasks
 from rtcore.wire.message import Message
 
 
-@given(st.integers(0, 5), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 4)), max_size=40))
+@given(
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 4)), max_size=40),
+)
 def test_it_stands_where_the_first_hole_begins_and_knows_what_is_beyond(
-    start: int, came: list[tuple[int, int]]
+    start: int, begins: int, came: list[tuple[int, int]]
 ) -> None:
-    cursor, have = Cursor(start, "e"), set(range(start + 1))
+    cursor, have, before = Cursor(start, "e"), set[int](), set(range(start + 1))
     for first, more in came:
         cursor.take(first, first + more)
         have |= set(range(first, first + more + 1))
-        assert cursor.offset == next(n for n in range(100) if n + 1 not in have)
+        assert cursor.offset == next(n for n in range(start, 100) if n + 1 not in have)
         assert [n for n in range(60) if cursor.knows(n)] == sorted(n for n in have if n < 60)
-        assert cursor.newest == max(have)
+        assert cursor.newest == max(have | before)
+        assert cursor.lacks(50) == len(set(range(51)) - have - before)
+    cursor.begin(begins)
+    if begins < start:
+        assert cursor.offset == next(n for n in range(begins, 100) if n + 1 not in have)
+        assert [n for n in range(60) if cursor.knows(n)] == sorted(n for n in have if n < 60)
 
 
 def test_of_too_many_holes_the_oldest_is_given_up() -> None:
@@ -170,7 +180,7 @@ async def test_an_application_may_say_from_where_on_it_wants_a_history() -> None
     server.answers.append({"offset": 9, "epoch": "e", "since": 4})
     await server.rooms.join("r", since={"room": "r", "offset": 4, "epoch": "e"}, history=7)
     assert server.asked == [{"room": "r", "since": {"offset": 4, "epoch": "e"}, "history": 7}]
-    assert server.saw(4, 5) == [False, True]
+    assert server.saw(5, 5) == [True, False]
     for wrong in (
         {"offset": -1, "epoch": "e"},
         {"offset": 1},
@@ -278,3 +288,42 @@ async def test_whoever_is_taken_out_while_it_joins_again_is_in_again() -> None:
     server.rooms._ask = slow
     await joining
     assert server.rooms.names == ("r",)
+
+
+async def test_a_room_that_cannot_take_us_back_now_is_asked_again_until_it_does() -> None:
+    server = Server()
+    await server.join(offset=3, epoch="e")
+    refused = [RequestError("full", code="room_full", retry=True, retry_after=0.001)] * 2
+    asked: list[dict[str, Any]] = []
+
+    async def ask(payload: dict[str, Any]) -> dict[str, Any]:
+        asked.append(payload)
+        if refused:
+            raise refused.pop()
+        return {"offset": 3, "epoch": "e", "since": 3}
+
+    server.rooms._ask_first = lambda _kind, payload: lambda: ask(payload)
+    server.rooms.rejoin()
+    await server.all_answered()
+    assert [one["since"]["offset"] for one in asked] == [3, 3, 3]
+    assert server.rooms.names == ("r",)
+
+
+@pytest.mark.parametrize("retry", [False, True])
+async def test_a_room_that_refuses_us_for_good_or_was_left_is_not_asked_again(retry: bool) -> None:
+    server = Server()
+    await server.join(offset=3, epoch="e")
+    asked: list[dict[str, Any]] = []
+
+    async def ask(payload: dict[str, Any]) -> dict[str, Any]:
+        asked.append(payload)
+        server.answers.append({"left": True})
+        if retry:
+            await server.rooms.leave("r")
+        raise RequestError("no", code="forbidden", retry=retry)
+
+    server.rooms._ask_first = lambda _kind, payload: lambda: ask(payload)
+    server.rooms.rejoin()
+    await server.all_answered()
+    assert len(asked) == 1
+    assert server.rooms.names == ()

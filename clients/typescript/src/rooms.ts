@@ -9,6 +9,7 @@
 import { add, holds, type Ranges } from "./cursor.js";
 import { RequestError } from "./errors.js";
 import type { Events, Gap } from "./events.js";
+import { later } from "./timers.js";
 import { asMap, type Message } from "./wire/message.js";
 
 /** A place in a room's history: of a message, or of the answer to a join. */
@@ -46,10 +47,12 @@ interface Room {
   joined?: boolean;
   /** Our name there. */
   name?: string | undefined;
-  /** Of its history, if it has one: the life, what has come of it or is not missing, and what was before we began. */
+  /** Of its history, if it has one: the life, and what has come of it or is not missing, as what was before we began. */
   epoch?: string;
   came: Ranges;
   began: number;
+  /** What has come of what was before we began, since it was asked for. */
+  older: Ranges;
 }
 
 /** How rooms ask. */
@@ -117,7 +120,7 @@ export class Rooms {
       this._events.emit("error", new RequestError("not_a_member", `${room}: ${asMap(payload).reason ?? "left"}`));
     }
     if (here && offset !== undefined && epoch) {
-      const had = here.epoch === epoch && holds(here.came, offset);
+      const had = here.epoch === epoch && holds(offset > here.began ? here.came : here.older, offset);
       for (const [first, last] of [[offset, offset] as const, ...covers]) take(here, epoch, first, last);
       if (had) return false;
     }
@@ -139,23 +142,24 @@ export class Rooms {
       const payload = { room, name, since, history: since && ALL };
       const answer = asMap(await this._ask("room:join", payload, { first: true, timeout: Number.POSITIVE_INFINITY }));
       const { offset, waiting = 0 } = answer as { offset?: number; waiting?: number };
-      const lost = lacks(here, offset) - waiting;
-      const n = lacks(here, answer.since as number);
+      // What comes with the answer may have been seen before it; what waited for us at the server was not lost.
+      const lost = lacks(came, offset) - waiting;
+      const n = lacks(came, answer.since as number);
       stand(here, answer);
       if (answer.missed) this._miss({ reason: "history", n, room });
       return Math.max(0, lost);
     } catch (error) {
       // The session is gone again, or the client: that says nothing of the room.
-      if (error instanceof RequestError) {
-        if (!error.retry) here.joined = false;
-        this._events.emit("error", error);
-      }
-      return 0;
+      if (!(error instanceof RequestError)) return 0;
+      this._events.emit("error", error);
+      here.joined = error.retry;
+      if (error.retry) await new Promise<void>((done) => later(error.retryAfter ?? 1000, done));
+      return here.joined && this._rooms.get(room) === here ? this._rejoin(room, here) : 0;
     }
   }
 
   private _at(room: string): Room {
-    const here = this._rooms.get(room) ?? { came: [], began: 0 };
+    const here = this._rooms.get(room) ?? { came: [], began: 0, older: [] };
     this._rooms.set(room, here);
     return here;
   }
@@ -167,7 +171,10 @@ function stand(here: Room, { offset, epoch, since = offset, missed }: Partial<Jo
   if (here.epoch !== epoch || !here.joined || missed) take(here, epoch, 0, since);
   if (since < here.began) {
     const [[, last] = [0, 0], ...rest] = here.came;
-    here.came = [[0, since], ...add(rest, here.began + 1, last)];
+    here.came = [[0, since] as const, ...here.older].reduce(
+      (came, [from, to]) => add(came, from, to),
+      add(rest, here.began + 1, last),
+    );
     here.began = since;
   }
 }
@@ -178,12 +185,14 @@ function take(here: Room, epoch: string, first: number, last: number): void {
     // The life of a history begins at 1, and we were there; unless it is the first that we hear of.
     here.began = here.epoch ? 0 : first ? first - 1 : last;
     here.came = [[0, here.began]];
+    here.older = [];
     here.epoch = epoch;
   }
   here.came = add(here.came, first, last);
+  if (first) here.older = add(here.older, first, Math.min(last, here.began));
 }
 
 /** Count what has not come, up to an offset. */
-function lacks({ came }: Room, last = 0): number {
+function lacks(came: Ranges, last = 0): number {
   return came.reduce((n, [from, to]) => n - Math.max(0, Math.min(to, last) - Math.max(from, 1) + 1), last);
 }

@@ -1,6 +1,6 @@
 /** Rooms by themselves: what is asked, and how a new session finds its way back. */
 
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Deferred } from "../src/deferred.js";
 import { Events } from "../src/events.js";
 import { type Gap, Message, NotConnected, type RealtimeError, RequestError, UnknownOutcome } from "../src/index.js";
@@ -215,9 +215,13 @@ describe("a new session", () => {
     answers.push(stands(5));
     await rooms.join("kept", {});
     expect(saw("kept", [6, 7])).toEqual([true, true]);
-    answers.push(() => ({ offset: 7, epoch: "e1", since: 3 }));
+    answers.push(() => {
+      // With the answer, and before anybody can look at that.
+      expect(saw("kept", [4])).toEqual([true]);
+      return { offset: 7, epoch: "e1", since: 3 };
+    });
     await rooms.join("kept", { history: 4 });
-    expect(saw("kept", [4])).toEqual([true]);
+    expect(saw("kept", [4])).toEqual([false]);
     rooms.rejoin();
     expect(rejoined()[0]?.since).toEqual({ offset: 4, epoch: "e1" });
     expect(saw("kept", [5, 6, 7, 8])).toEqual([true, false, false, true]);
@@ -231,7 +235,7 @@ describe("a new session", () => {
     };
     await rooms.join("kept", { since: place });
     expect(asked[0]?.[1]).toEqual({ room: "kept", since: { offset: 4, epoch: "e1" } });
-    expect(saw("kept", [4, 5])).toEqual([false, true]);
+    expect(saw("kept", [5, 5])).toEqual([true, false]);
   });
 
   it("is in no room that it was on its way into, and whose join failed", async () => {
@@ -284,6 +288,26 @@ describe("a new session", () => {
     await turn();
     expect(rooms.names).toEqual(["full"]);
     expect(errors.map(({ code }) => code)).toEqual(["forbidden", "room_full"]);
+  });
+
+  it("asks again when a room can take it later, until it does", async () => {
+    vi.useFakeTimers();
+    await rooms.join("full", {});
+    const full = (retryAfter: number) => refuse(new RequestError("room_full", "", { retry: true, retryAfter }));
+    answers.push(full(300), full(500), stands(7));
+    rooms.rejoin();
+    await vi.advanceTimersByTimeAsync(299);
+    expect(rejoined().length).toBe(1);
+    await vi.advanceTimersByTimeAsync(501);
+    expect(rejoined().length).toBe(3);
+    expect([rooms.names, errors.length]).toEqual([["full"], 2]);
+    answers.push(full(300));
+    rooms.rejoin();
+    await vi.advanceTimersByTimeAsync(0);
+    await rooms.leave("full");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(rejoined().length).toBe(4);
+    vi.useRealTimers();
   });
 
   it("does not forget a room that was joined by hand meanwhile, when the first answer refuses it", async () => {

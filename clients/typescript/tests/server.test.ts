@@ -368,13 +368,17 @@ describe("attach", () => {
     // What `pagehide` does in a page.
     const line = (first as unknown as { _session: { line: Record<string, unknown> } })._session.line;
     const { session, secret, attach } = line;
-    kept.set(
-      `rtcore:session:${proxy.url}`,
-      JSON.stringify({ session, secret, attach, rooms: ["kept"], frozen: false }),
-    );
+    kept.set(`rtcore:session:${proxy.url}`, JSON.stringify({ session, secret, attach, frozen: false }));
     const second = make({ resume: store });
     await second.connect();
-    expect(second.getConnectionInfo()).toMatchObject({ sessionId, rooms: ["kept"] });
+    expect(second.getConnectionInfo()).toMatchObject({ sessionId, rooms: [] });
+    const heard: number[] = [];
+    second.subscribe("n", (message) => heard.push(message.payload));
+    const writer = make();
+    await writer.connect();
+    await writer.joinRoom("kept");
+    await writer.sendToRoom("kept", "n", 1);
+    await until(() => heard.length === 1);
     await until(() => first.getConnectionInfo().state === "stopped");
     expect(first.errors.at(-1)).toMatchObject({ code: "superseded" });
     const third = make({ resume: store });

@@ -50,11 +50,12 @@ class CatchUp:
         offset, epoch: its cursor: everything up to here was given to the session. `epoch` is `None` before anything.
         ahead: what it was given beyond that, since it was urgent.
         dormant: nothing is pulled before the next join.
+        written: of one that is dormant: everything up to here was written to the session, whether that came or not.
     """
 
     __slots__ = (
         "_answer", "_asked", "_failed", "_histories", "_hole", "_page", "_told", "ahead", "dormant", "epoch", "here",
-        "offset", "session",
+        "offset", "session", "written",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +68,7 @@ class CatchUp:
         page: Sequence[Publication] = (),
         ahead: Ranges = (),
         dormant: bool = False,
+        written: int = 0,
     ) -> None:
         self._histories = histories
         self._page: deque[Publication] = deque(page)
@@ -81,6 +83,7 @@ class CatchUp:
         self.epoch = place.epoch if place is not None else None
         self.ahead = ahead
         self.dormant = dormant
+        self.written = written
 
     @property
     def place(self) -> Position | None:

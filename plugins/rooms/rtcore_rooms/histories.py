@@ -6,12 +6,12 @@ from the first that it lacks (`rtcore_rooms.catchup`), and what is published aft
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Container, Coroutine, Mapping, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rtcore.spi.broker import Forgotten, History, Position
-from rtcore_rooms.catchup import PAGE, CatchUp, first_of, place_of
+from rtcore_rooms.catchup import PAGE, CatchUp, among, first_of, place_of
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -126,19 +126,9 @@ class Histories:
         """Let a member begin at a place; it may have been one before, at another.
 
         Returns:
-            How many messages after that place it would have been sent without this: what it had not been sent yet.
+            How many messages after that place had not been written to it yet.
         """
-        feed = here.behind.get(session)
-        if feed is not None:
-            waiting = feed.waiting
-        else:
-            withdrawn = session.withdraw(here.name).messages if session in here.audience else ()
-            waiting = sum(
-                last - max(first - 1, start.place.offset)
-                for message in withdrawn
-                for first, last in _stood_for(message)
-                if last > start.place.offset and message.epoch == start.place.epoch
-            )
+        waiting = self._unwritten(session, here, start)
         newest = here.delivered
         behind_node = (
             newest is not None and newest.epoch == start.top.epoch and newest.offset > start.top.offset
@@ -148,6 +138,31 @@ class Histories:
         else:
             here.follow(CatchUp(self, session, here, start.place, page=start.page))
         return waiting
+
+    def _unwritten(self, session: Session, here: Room, start: Start) -> int:
+        """Count what follows a place and was not written to a member; and take it back, since it comes anew."""
+        feed = here.behind.get(session)
+        if feed is None and session not in here.audience:
+            return 0
+        if feed is not None:
+            written, ahead, epoch = (feed.written if feed.dormant else feed.offset), feed.ahead, feed.epoch
+        else:
+            written, ahead, epoch = self._withdraw(session, here, start.top)
+        if not epoch == start.place.epoch == start.top.epoch:
+            return 0
+        after = max(written, start.place.offset)
+        return max(0, start.top.offset - after - among(ahead, after, start.top.offset))
+
+    def _withdraw(
+        self, session: Outgoing, here: Room, top: Position | None
+    ) -> tuple[int, Ranges, str | None]:
+        """Take back what waits; return up to where everything was written, what was beyond that, and the epoch."""
+        withdrawn = session.withdraw(here.name)
+        if not withdrawn.messages:
+            return (top.offset, (), top.epoch) if top is not None else (0, (), None)
+        epoch = withdrawn.messages[-1].epoch
+        lowest = min(_lowest(m) for m in withdrawn.messages if m.epoch == epoch)
+        return lowest - 1, _beyond(withdrawn.ahead, lowest), epoch
 
     def live(self, feed: CatchUp, top: Position) -> None:
         """A member has all of the history."""
@@ -180,24 +195,35 @@ class Histories:
             return feed.epoch == message.epoch and message.offset > feed.offset
         withdrawn = session.withdraw(here.name)
         lowest = min(_lowest(m) for m in (message, *withdrawn.messages) if m.epoch == message.epoch)
-        ahead = tuple((first, last) for first, last in withdrawn.ahead if last >= lowest)
-        self.fall_behind(member, here, Position(lowest - 1, message.epoch), ahead)
+        self.fall_behind(member, here, Position(lowest - 1, message.epoch), _beyond(withdrawn.ahead, lowest))
         return True
 
-    def restarted(self, session: Outgoing, unconfirmed: Sequence[Message]) -> None:
-        """A member's page was loaded again: it gets nothing of the histories before it joins. See `Healer`."""
+    def rest(self, session: Outgoing, unconfirmed: Sequence[Message], *, replays: bool) -> Container[str]:
+        """A member asks its rooms anew from where on it wants to have their histories. See `Healer`.
+
+        One that the program has put into a room does not know of that, and goes on where it has confirmed everything.
+        """
         member = cast("Session", session)
-        for here in self._of.get(member, {}).values():
-            if self.has(here):
-                feed = here.behind.get(member)
-                place = feed.place if feed is not None else here.past.get(member, here.delivered)
-                lacks = [m for m in unconfirmed if m.room == here.name and m.offset is not None]
-                lacks += session.withdraw(here.name).messages
-                if lacks:
-                    first = min((m for m in lacks if m.epoch == lacks[0].epoch), key=_lowest)
-                    if place is None or place.epoch != first.epoch or _lowest(first) <= place.offset:
-                        place = Position(_lowest(first) - 1, first.epoch or "")
-                here.follow(CatchUp(self, member, here, place, dormant=True))
+        rooms = [here for here in self._of.get(member, {}).values() if self.has(here)]
+        resting = [here for here in rooms if not (replays and member in here.placed)]
+        for here in resting:
+            self._rest(member, here, [m for m in unconfirmed if m.room == here.name and m.offset is not None])
+        return {here.name for here in resting}
+
+    def _rest(self, member: Session, here: Room, unconfirmed: Sequence[Message]) -> None:
+        feed = here.behind.get(member)
+        if feed is not None:
+            written, ahead, epoch = (feed.written if feed.dormant else feed.offset), feed.ahead, feed.epoch
+            had = feed.offset
+        else:
+            written, ahead, epoch = self._withdraw(member, here, here.past.get(member, here.delivered))
+            had = written
+        lowest = min((_lowest(m) for m in unconfirmed if m.epoch == epoch), default=had + 1)
+        place = Position(min(had, lowest - 1), epoch) if epoch is not None else None
+        if member in here.placed and place is not None:
+            self.fall_behind(member, here, place)
+        elif member not in here.placed:
+            here.follow(CatchUp(self, member, here, place, ahead=ahead, dormant=True, written=written))
 
     # -- what the broker brings ----------------------------------------------------------------------------
 
@@ -233,10 +259,11 @@ class Histories:
         return had
 
 
-def _stood_for(message: Message) -> Ranges:
-    """Return the offsets of a message: its own, and those that it stands for."""
-    return (*(message.covers or ()), (message.offset or 0, message.offset or 0))
-
-
 def _lowest(message: Message) -> int:
-    return min(first for first, _ in _stood_for(message))
+    """Return the first offset of a message: its own, or one that it stands for."""
+    offset = message.offset or 0
+    return min((offset, *(first for first, _ in message.covers or ())))
+
+
+def _beyond(ranges: Ranges, offset: int) -> Ranges:
+    return tuple(one for one in ranges if one[1] >= offset)

@@ -99,6 +99,7 @@ class Requests:
         joined = await rooms.join_with_history(
             session, wish.room, since=since, newest=max(0, wish.history), name=wish.name, patience=patience
         )
+        rooms.asked(session, wish.room)
         answer: dict[str, Any] = {"room": wish.room, "members": rooms.present(wish.room)}
         if joined.top is not None and joined.place is not None:
             answer |= {"offset": joined.top.offset, "epoch": joined.top.epoch, "since": joined.place.offset}

@@ -24,6 +24,7 @@ class Room:
         options: of the pattern that its name matches.
         audience: the members on this node that are live.
         behind: the others, which read the room's history.
+        placed: members that have not asked to be in it: the program has put them there.
         past: live members that have more of the history than this node was brought yet, and up to where.
         away: members whose page has gone and may be back; nobody sees them.
         senders: those that may send, with the name under which the others see them.
@@ -35,7 +36,7 @@ class Room:
 
     __slots__ = (
         "_leaving", "_publishing", "audience", "away", "behind", "delivered", "name", "opening", "options", "past",
-        "presence", "senders", "waiting",
+        "placed", "presence", "senders", "waiting",
     )  # fmt: skip
 
     def __init__(self, name: str, options: RoomOptions, audience: Audience) -> None:
@@ -45,6 +46,7 @@ class Room:
         self.behind: dict[Session, CatchUp] = {}
         self.past: dict[Session, Position] = {}
         self.away: set[Session] = set()
+        self.placed: set[Session] = set()
         self.senders: dict[Session, str] = {}
         self.opening: asyncio.Future[None] | None = None
         self.waiting = 0
@@ -115,6 +117,7 @@ class Room:
             feed.end()
             session.readmit(self.name)
         self.away.discard(session)
+        self.placed.discard(session)
         self.senders.pop(session, None)
         if self.presence is not None:
             self.presence.went(session)

@@ -129,7 +129,10 @@ class RoomService:
     # -- membership --------------------------------------------------------------------------------------
 
     async def join(self, session: Session, room: str) -> None:
+        was_member = session in self.members(room)
         await self.join_with_history(session, room)
+        if not was_member:
+            self._rooms[room].placed.add(session)
 
     async def join_with_history(
         self,
@@ -224,6 +227,12 @@ class RoomService:
         if since is None and not newest and not dormant:
             return _joined(start._replace(place=self._histories.stands(session, here, start.top)), since)
         return _joined(start, since)._replace(waiting=self._histories.enter(session, here, start))
+
+    def asked(self, session: Session, room: str) -> None:
+        """A member has asked to be in a room itself: it knows of it, and of its place there."""
+        here = self._of.get(session, {}).get(room)
+        if here is not None:
+            here.placed.discard(session)
 
     def leave(self, session: Session, room: str) -> bool:
         entering = self._entering.get((session, room), ())

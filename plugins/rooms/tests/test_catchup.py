@@ -555,3 +555,88 @@ async def test_what_is_kept_nowhere_reaches_members_that_are_behind_at_once(hous
         got = await take(ann)
         assert [m.type for m in got].index("passing") < 200
         assert offsets(got) == list(range(1, 301))
+
+
+# -- a session that has lost something -------------------------------------------------------------------------
+
+
+async def overflow(house, client, count, **fields):
+    """So much is written to a connection that carries nothing; then the client is back."""
+    client.duplex.freeze()
+    for _ in range(count):
+        publish(house, 1, **fields)
+        await turns(3)
+    await client.cut()
+
+
+async def test_after_an_overflow_a_client_with_cursors_is_sent_nothing_newer_before_it_has_asked(house):
+    async with house({"r": {"history": 1000}, "plain": {}}, kernel={"message_buffer_size": 20}) as h:
+        ann = await h.client("r", "plain")
+        publish(h, 10)
+        assert offsets(await take(ann)) == list(range(1, 11))
+        await overflow(h, ann, 100)
+        publish(h, 5)
+        publish(h, 1, room="plain")
+        resumed = await ann.attach(h._transport.connect(), covers=True)
+        assert (ann.welcome.reason, resumed.missed) == ("overflow", 100)
+        assert [m.room for m in await take(ann)] == ["plain"]
+        epoch = h.app.broker.epoch
+        answer = await ann.request("room:join", {"room": "r", "since": {"offset": 10, "epoch": epoch}})
+        assert answer.payload["waiting"] == 5, "which were never on their way, and not lost"
+        assert offsets(await take(ann)) == list(range(11, 116))
+
+
+async def test_after_an_overflow_a_client_without_cursors_goes_on_with_what_there_is(house):
+    async with house({"r": {"history": 1000}}, kernel={"message_buffer_size": 20}) as h:
+        ann = await h.client()
+        await reconnect(h, ann, covers=False)
+        await ann.request("room:join", {"room": "r"})
+        await overflow(h, ann, 100)
+        resumed = await ann.attach(h._transport.connect())
+        publish(h, 5)
+        got = offsets(await take(ann))
+        assert got == list(range(106 - len(got), 106))
+        assert resumed.missed == 105 - len(got)
+
+
+async def reconnect(house, client, **fields):
+    await client.cut()
+    return await client.attach(house._transport.connect(), **fields)
+
+
+async def test_counts_that_begin_again_are_no_reason_to_lose_what_a_history_has(house):
+    async with house({"r": {"history": 1000}}) as h:
+        ann = await h.client("r")
+        publish(h, 10)
+        await take(ann)
+        await ann.cut()
+        publish(h, 3)
+        ann.line.received += 1000  # it believes to have more than was ever sent
+        await ann.attach(h._transport.connect(), covers=True)
+        assert ann.welcome.reason == "unknown"
+        assert await take(ann) == []
+        await ann.request("room:join", {"room": "r"})
+        assert offsets(await take(ann))[-3:] == [11, 12, 13]
+
+
+@pytest.mark.parametrize("again", ["reset", "overflow"])
+async def test_who_was_put_into_a_room_by_the_program_need_not_ask(house, again):
+    async with house({"r": {"history": 1000}}, kernel={"message_buffer_size": 20}) as h:
+        ann = await h.client()
+        session = h.session(ann)
+        await h.app.manager.join_room(session, "r")
+        publish(h, 10)
+        assert offsets(await take(ann)) == list(range(1, 11))
+        if again == "reset":
+            await ann.cut()
+            publish(h, 90)
+            await ann.attach(h._transport.connect(), covers=True, forget=True)
+            assert offsets(await take(ann)) == list(range(11, 101))
+        else:
+            await overflow(h, ann, 90)
+            resumed = await ann.attach(h._transport.connect(), covers=True)
+            got = offsets(await take(ann))
+            assert got == list(range(101 - len(got), 101))
+            assert resumed.missed == 90 - len(got)
+        publish(h, 1)
+        assert offsets(await take(ann)) == [101]

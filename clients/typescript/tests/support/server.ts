@@ -72,6 +72,8 @@ export class Network {
   readonly hanging = new Set<string>();
   /** Bytes of a new connection, both ways together, after which it is cut. */
   cutAfter: (() => number) | undefined;
+  /** What the server sends is taken, and arrives nowhere. */
+  deaf = false;
   cuts = 0;
   /** Paths that were asked for, each first on its connection. */
   readonly seen: string[] = [];
@@ -112,6 +114,7 @@ export class Network {
       const far = tcp(this.target, "127.0.0.1");
       let left = this.cutAfter?.() ?? Number.POSITIVE_INFINITY;
       const pass = (data: Buffer, to: Socket) => {
+        if (this.deaf && to === near) return;
         if (data.length < left) to.write(data);
         else if (left > 0) {
           // What was passed on before the cut arrives; the bytes after it never will.
