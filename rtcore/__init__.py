@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rtcore.app import App
     from rtcore.connection import Connection
-    from rtcore.errors import Closed, PayloadError, PluginError, Rejected, RtcoreError, SettingsError
+    from rtcore.errors import (
+        Closed,
+        PayloadError,
+        PluginError,
+        Rejected,
+        RtcoreError,
+        SettingsError,
+        WrongThread,
+    )
     from rtcore.hooks import hookimpl, hookspec
     from rtcore.manager import RealtimeManager
     from rtcore.session import Session
@@ -32,6 +40,7 @@ __all__ = [
     "RtcoreError",
     "Session",
     "SettingsError",
+    "WrongThread",
     "__version__",
     "hookimpl",
     "hookspec",
@@ -50,6 +59,7 @@ _HOMES = {
     "RtcoreError": "rtcore.errors",
     "Session": "rtcore.session",
     "SettingsError": "rtcore.errors",
+    "WrongThread": "rtcore.errors",
     "hookimpl": "rtcore.hooks",
     "hookspec": "rtcore.hooks",
 }

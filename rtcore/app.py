@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rtcore import hooks
-from rtcore.errors import PluginError, RtcoreError, SettingsError
+from rtcore.errors import PluginError, RtcoreError, SettingsError, WrongThread
 from rtcore.forks import Forks, Numbered
 from rtcore.inbound import Inbound
 from rtcore.manager import RealtimeManager
@@ -32,6 +32,7 @@ from rtcore.spi.service import Checked
 from rtcore.steps import Steps
 from rtcore.tasks import Tasks
 from rtcore.telemetry import Tracing
+from rtcore.threads import Threads
 from rtcore.wire.policy import Policy
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class App:
         self._explicit = plugins
         self._own: list[Handler] = []
         self.policies: dict[str, Policy] = {}
+        self.threads = Threads()
         self._booted = False
         self._tasks = Tasks()
         self._forks = Forks()
@@ -177,8 +179,37 @@ class App:
         """Run something in a task that the app owns: it has a name, its failure is logged, it ends with the app.
 
         A `SystemExit` or a `KeyboardInterrupt` that it raises is such a failure, and does not end the event loop.
+
+        Raises:
+            WrongThread: called in another thread; `from_thread` does it.
         """
+        try:
+            self.threads.only_here(
+                "app.spawn", "app.from_thread(…), which awaits what it calls in the app's loop"
+            )
+        except WrongThread:
+            coro.close()
+            raise
         return self._tasks.spawn(coro, name)
+
+    def from_thread(
+        self, call: Callable[..., Any], /, *args: Any, timeout: float | None = None, **fields: Any
+    ) -> Any:
+        """Call something in the app's thread, from another one: wait for what it returns, and return that.
+
+        It is called after whatever this thread has called before. If it returns an awaitable, that is awaited.
+
+        Args:
+            call: anything: `app.manager.join_room`, a lambda.
+            args, fields: its arguments.
+            timeout: seconds; `None` for no limit.
+
+        Raises:
+            WrongThread: this is the app's own thread, or the app does not run.
+            TimeoutError: it took longer; what it awaits is cancelled.
+            Exception: what the call raises.
+        """
+        return self.threads.run(call, *args, timeout=timeout, **fields)
 
     def own(self, coro: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Do the same for what lets no such thing out: a frame less for each handler."""
@@ -251,10 +282,12 @@ class App:
         self.boot()
         if self._steps is not None:
             raise RtcoreError("the app is running already")
+        self.threads.start(asyncio.get_running_loop(), self.spawn)
         steps = Steps()
         try:
             await self._begin(steps)
         except BaseException:  # noqa: BLE001 - raised again, once everything is undone
+            self.threads.stop()
             try:
                 async with steps:
                     raise
@@ -270,6 +303,8 @@ class App:
             within: seconds; `stop_grace` of the settings by default. A step that takes longer is cancelled, and a task
                 that does not end for it is left behind; both are logged.
         """
+        if self._steps is not None:
+            self.threads.only_here("app.stop", "app.from_thread(app.stop)")
         steps, self._steps = self._steps, None
         if steps is None:
             return
@@ -294,6 +329,7 @@ class App:
         Args:
             within: seconds; `drain_time` of the settings by default. Returns earlier when everybody has left.
         """
+        self.threads.only_here("app.drain", "app.from_thread(app.drain)")
         within = self.options.drain_time if within is None else within
         manager = self.manager
         manager.draining = True
@@ -351,6 +387,8 @@ class App:
             raise SettingsError(problems)
 
     def _deliver(self, publication: Publication) -> None:
+        if self.threads.take("a broker's delivery", self._deliver, publication):
+            return  # some drivers call back in a thread of their own
         rooms = self.find(Rooms)
         if rooms is not None:
             rooms.deliver(publication)

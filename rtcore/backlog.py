@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def furthest(members: Iterable[Session]) -> int:
     """Return how many messages wait for the one that is furthest behind of those who are here; looks at each."""
-    return max((member.backlog for member in members if member.connection is not None), default=0)
+    # A copy, made in one step: another thread may ask.
+    return max((member.backlog for member in tuple(members) if member.connection is not None), default=0)
 
 
 async def caught_up(members: Iterable[Session], *, below: int) -> None:

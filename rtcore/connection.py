@@ -256,6 +256,8 @@ class Connection:
 
     def give_up(self, code: str, reason: str = "") -> None:
         """Close, and do not wait for the transport to say that it is gone; the session waits for another one."""
+        if self.manager.threads.take("connection.give_up", self.give_up, code, reason):
+            return
         self.close(code, reason)
         self.lost(code)
 
@@ -267,8 +269,12 @@ class Connection:
             self.link.write(data)
 
     def close(self, code: str, reason: str = "", *, retry_after: float | None = None, **more: Any) -> None:
-        """Say why, then close the transport. The session, if any, is not touched."""
+        """Say why, then close the transport. The session, if any, is not touched. In another thread: soon."""
         if self.ended or self._closing:
+            return
+        if self.manager.threads.take(
+            "connection.close", self.close, code, reason, retry_after=retry_after, **more
+        ):
             return
         row = CODES[code]
         fields: dict[str, Any] = {"code": code, "number": row.number, "reason": reason or row.meaning, **more}

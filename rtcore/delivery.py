@@ -14,10 +14,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Collection, Iterator
+from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
 from rtcore.backlog import caught_up, furthest
 from rtcore.connection import Unread
+from rtcore.threads import Threads
 from rtcore.wire.parts import PART, Large
 
 if TYPE_CHECKING:
@@ -51,14 +53,19 @@ class Flusher:
     Attributes:
         direct: sessions with a message of their own, which are flushed first; whoever adds one calls `wake`.
         scheduled: it will flush within this turn of the loop; `wake` does nothing.
+        owner: the identifier of the thread that all this is for; 0 before it has started. Whoever is in another one
+            asks `threads`, which knows what then.
+        threads: for what is called in other threads.
     """
 
     __slots__ = (
         "_batch_interval", "_bulk", "_data", "_due", "_flushed", "_form", "_held", "_last", "_loop", "_most", "_paused",
-        "_releasing", "direct", "scheduled",
+        "_releasing", "direct", "owner", "scheduled", "threads",
     )  # fmt: skip
 
-    def __init__(self, *, batch_interval: float = 0.1) -> None:
+    def __init__(self, *, batch_interval: float = 0.1, threads: Threads | None = None) -> None:
+        self.threads = threads if threads is not None else Threads()
+        self.owner = 0
         self._batch_interval = batch_interval
         self._held: dict[Outgoing, None] = {}
         self._due = False
@@ -80,6 +87,7 @@ class Flusher:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bind to the loop that writes happen in. What another one has left undone is forgotten."""
         self._loop = loop
+        self.owner = get_ident()
         self.scheduled = self._releasing = False
         self.direct.clear()
         self._bulk.clear()
@@ -260,11 +268,15 @@ class Audience:
         return len(self._members) - (exclude in self._members)
 
     def add(self, session: Session) -> None:
-        """Add a member; again is harmless."""
+        """Add a member; again is harmless. In another thread: soon."""
+        if self._flusher.threads.take("audience.add", self.add, session):
+            return
         self._members[session] = None
 
     def discard(self, session: Session) -> None:
-        """Remove a member, if it is one."""
+        """Remove a member, if it is one. In another thread: soon."""
+        if self._flusher.threads.take("audience.discard", self.discard, session):
+            return
         self._members.pop(session, None)
 
     def __contains__(self, session: object) -> bool:
@@ -277,7 +289,7 @@ class Audience:
         return iter(self._members)
 
     def publish(self, message: Message, *, exclude: Session | None = None) -> int:
-        """Give a message to every member but one; return how many that was.
+        """Give a message to every member but one; return how many that was. In another thread: soon, and how many are.
 
         Raises:
             TypeError: the payload holds something that the members' codec cannot express; nobody got it.
@@ -294,6 +306,7 @@ class Audience:
 
         Members who are away are not waited for.
         """
+        self._flusher.threads.only_here("audience.drained", "app.from_thread(audience.drained)")
         await caught_up(self._members, below=below)
 
     def publish_to(
@@ -301,6 +314,10 @@ class Audience:
     ) -> int:
         """Like `publish`, to some of the members or to sessions that are no members."""
         flusher = self._flusher
+        if get_ident() != flusher.owner and flusher.threads.take(
+            "audience.publish", self.publish_to, members, message, exclude=exclude
+        ):
+            return len(members) - (exclude in members)
         waits = flusher.bulk.append
         count = len(members)
         for first in members:

@@ -5,7 +5,8 @@
     ├── PluginError        a plugin cannot be loaded or breaks its contract: plugin, distribution, cause, mend
     ├── Rejected           one connection or one message is refused: a code of the wire, a reason, when to retry
     │   └── PayloadError   a payload is not what the handler expects: path, what was given, what was expected
-    └── Closed             the session has ended; nothing more can be sent through it
+    ├── Closed             the session has ended; nothing more can be sent through it
+    └── WrongThread        called in a thread in which it cannot work; the text says what to use instead
 
 What the peer sends wrong below a session is a `rtcore.wire.errors.WireError`. Any other exception is a bug.
 """
@@ -19,7 +20,16 @@ import attrs
 
 from rtcore.wire.codes import CODES, Code
 
-__all__ = ["Closed", "PayloadError", "PluginError", "Problem", "Rejected", "RtcoreError", "SettingsError"]
+__all__ = [
+    "Closed",
+    "PayloadError",
+    "PluginError",
+    "Problem",
+    "Rejected",
+    "RtcoreError",
+    "SettingsError",
+    "WrongThread",
+]
 
 
 class RtcoreError(Exception):
@@ -139,3 +149,7 @@ class Closed(RtcoreError):
         self.code = code
         self.reason = reason or (CODES[code].meaning if code in CODES else code)
         super().__init__(f"{code}: {self.reason}")
+
+
+class WrongThread(RtcoreError, RuntimeError):
+    """Called in another thread, or another event loop, than the app's; nothing was done. See docs/threads.md."""

@@ -125,7 +125,7 @@ class Inbound:
                 if result.__class__ not in PLAIN and is_to_be_awaited(result):
                     session.run(route.going_on(result), message)
                 elif message.id is not None:
-                    session.reply(message, result)
+                    session.answer(message, result)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is its sender's news, nobody else's
             self.failed(session, message, error)
 
@@ -173,7 +173,7 @@ class Inbound:
             if result.__class__ not in PLAIN and is_to_be_awaited(result):
                 raise TypeError("an async handler returned something to await: await it there")
             if message.id is not None:
-                session.reply(message, result)
+                session.answer(message, result)
         except Exception as error:  # noqa: BLE001 - whatever a codec raises
             self.failed(session, message, error)
 
@@ -214,7 +214,7 @@ class Inbound:
     ) -> None:
         """Confirm a publication to whoever asked for it, once the broker has it."""
         if result is None or isinstance(result, Position):
-            session.reply(message, _where(result))
+            session.answer(message, _where(result))
             return
 
         async def confirm() -> None:

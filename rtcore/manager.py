@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Collection, Mapping
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -53,6 +54,7 @@ class RealtimeManager:
     Attributes:
         options: the kernel's settings.
         counters: plain integers that metrics read.
+        threads: what other threads have called.
         flusher: writes what is pending, once per loop turn.
         policies: what happens to messages that a session cannot take.
         pool: what waits in all lanes together.
@@ -66,7 +68,8 @@ class RealtimeManager:
         self.max_message_size = app.options.max_message_size
         self.ack_every = max(1, app.options.message_buffer_size // 4)
         self.counters = Counters(app.clock)
-        self.flusher = Flusher(batch_interval=app.options.batch_interval)
+        self.threads = app.threads
+        self.flusher = Flusher(batch_interval=app.options.batch_interval, threads=app.threads)
         self.inbound: Inbound
         self.departures = Departures(app)
         self.heartbeat = Heartbeat(self)
@@ -92,7 +95,10 @@ class RealtimeManager:
 
     @property
     def sessions(self) -> Mapping[str, Session]:
-        """All sessions of this node by id, attached or not. A live view: do not keep an iterator over a pause."""
+        """All sessions of this node by id, attached or not. A live view: do not keep an iterator over a pause.
+
+        In another thread go through a copy, `dict(manager.sessions)`, which is made in one step.
+        """
         return self._sessions
 
     @property
@@ -107,7 +113,17 @@ class RealtimeManager:
         return session is not None and session.post(message)
 
     def broadcast(self, message: Message, *, exclude: Session | str | None = None) -> int:
-        """Send a message to every session of this node but one; return to how many."""
+        """Send a message to every session of this node but one; return to how many.
+
+        In another thread: soon, and how many there are.
+
+        Raises:
+            TypeError: the payload holds something that cannot be sent.
+        """
+        if get_ident() != self.flusher.owner and self.threads.take(
+            "manager.broadcast", self.broadcast, message, exclude=exclude
+        ):
+            return self._everyone.count(self._one(exclude))
         tracing, left_out = self.app.tracing, self._one(exclude)
         if tracing is not None:
             tracing.publish(message, self._everyone.count(left_out))
@@ -118,10 +134,17 @@ class RealtimeManager:
     ) -> Position | Awaitable[Position | None] | None:
         """Publish a message to a room's members, on every node; the answer is the broker's.
 
+        In another thread: soon, and the answer is `None`; `app.from_thread` waits for it.
+
         Raises:
             Rejected: `no_rooms`, when no rooms plugin is installed; `bad_room`.
         """
-        return self._rooms().send(room, message, exclude=self._one(exclude))
+        rooms = self._rooms()
+        if get_ident() != self.flusher.owner and self.threads.take(
+            "manager.send_to_room", self.send_to_room, room, message, exclude=exclude
+        ):
+            return None
+        return rooms.send(room, message, exclude=self._one(exclude))
 
     def backlog(self, room: str) -> int:
         """Messages that wait for the member of a room that is furthest behind, of those who are on this node.
@@ -139,6 +162,7 @@ class RealtimeManager:
         Raises:
             Rejected: `no_rooms`.
         """
+        self.threads.only_here("manager.drained", "app.from_thread(app.manager.drained, …)")
         await caught_up(self._rooms().members(room), below=below)
 
     async def join_room(self, session: Session | str, room: str) -> None:
@@ -146,7 +170,9 @@ class RealtimeManager:
 
         Raises:
             Rejected: `unknown_session`, or what `Rooms.join` raises.
+            WrongThread: awaited in another thread; `app.from_thread` does it.
         """
+        self.threads.only_here("manager.join_room", "app.from_thread(app.manager.join_room, …)")
         member = self._one(session)
         if member is None:
             raise Rejected("unknown_session")
@@ -155,11 +181,16 @@ class RealtimeManager:
     def leave_room(self, session: Session | str, room: str, *, reason: str = "") -> bool:
         """End a membership; say whether there was one. The client is told by a message of type `room:left`.
 
+        In another thread: soon, and whether there is one.
+
         Args:
             session: the member, or its id.
             room: the room's name.
             reason: for the people behind the client.
         """
+        if self.threads.take("manager.leave_room", self.leave_room, session, room, reason=reason):
+            rooms, member = self.app.find(Rooms), self._one(session)
+            return rooms is not None and member is not None and room in rooms.of(member)
         member = self._one(session)
         if member is None or not self._rooms().leave(member, room):
             return False
@@ -278,6 +309,8 @@ class RealtimeManager:
 
     def give_up(self, connection: Connection, code: str) -> None:
         """Close a connection as soon as whoever is in the middle of a delivery has finished it."""
+        if self.threads.take("manager.give_up", self.give_up, connection, code):
+            return
         asyncio.get_running_loop().call_soon(connection.give_up, code)
 
     # -- the life of sessions: called by the greeter and the heartbeat ----------------------------------------
@@ -326,9 +359,11 @@ class RealtimeManager:
     ) -> None:
         """End a session: deliver what is pending, say why, cancel its handlers. Again is harmless.
 
-        A code that closes nothing is taken for the reason of a `kicked`.
+        A code that closes nothing is taken for the reason of a `kicked`. In another thread: soon.
         """
-        if session.closed is not None:
+        if session.closed is not None or self.threads.take(
+            "session.close", self.close_session, session, code, reason, retry_after=retry_after
+        ):
             return
         if not closes(code):
             code, reason = "kicked", reason or code
@@ -384,11 +419,16 @@ class RealtimeManager:
     # -- the end -----------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Close everything that is still connected with `going_away`: clients resume elsewhere, or here later."""
+        """Close everything that is still connected with `going_away`: clients resume elsewhere, or here later.
+
+        What other threads have called is done before; what they call from here on is refused.
+        """
+        self.threads.finish()
         self.flusher.drain()
         self.greeter.stop()
         for session in list(self._sessions.values()):
             self.close_session(session, "going_away", retry_after=random.uniform(0.1, 1.0))  # noqa: S311 - a spread
+        self.threads.stop()
 
     # -- inside ------------------------------------------------------------------------------------------
 

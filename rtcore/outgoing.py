@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.ahead import Ahead
@@ -111,12 +112,22 @@ class Outgoing(ServerLine):
     def post(self, message: Message) -> bool:
         """Send a message to this client. It leaves when the loop turns, or waits while the client is away.
 
+        Works in any thread; in another than the app's it is done soon.
+
         Returns:
             False if the session has ended; the drop is counted.
 
         Raises:
             TypeError: the payload holds something that the client's codec cannot express.
         """
+        if get_ident() != self._flusher.owner and self._flusher.threads.take(
+            "session.post", self.post, message
+        ):
+            return self.closed is None
+        return self.post_here(message)
+
+    def post_here(self, message: Message) -> bool:
+        """Do the same in the app's own thread: for the kernel, which is nowhere else."""
         if self.closed is not None:
             self.manager.counters.drop("expired_session")
             return False
@@ -143,11 +154,13 @@ class Outgoing(ServerLine):
 
         A handler that sends much waits here now and then, so that nothing has to be dropped.
         """
+        self._flusher.threads.only_here("session.drained", "app.from_thread(session.drained)")
         while self.closed is None and self.backlog >= below:
             await self.moved()
 
     async def moved(self) -> None:
         """Wait until something was written or confirmed, or the connection is lost, or the session has ended."""
+        self._flusher.threads.only_here("session.moved", "app.from_thread(session.moved)")
         if self._waiters is None:
             self._waiters = []
         waiter = asyncio.get_running_loop().create_future()

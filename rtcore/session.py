@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.connection import Unread
@@ -19,6 +20,7 @@ from rtcore.running import Running
 from rtcore.wire.control import Undecodable
 from rtcore.wire.lanes import Lanes
 from rtcore.wire.message import Checked, Message
+from rtcore.wire.values import plain
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -249,8 +251,16 @@ class Session(Outgoing):
         """Answer a request. A `Message` is sent as it is, as the answer; anything else becomes its payload.
 
         The answer has the request's priority, unless a `Message` says its own. One that was posted before, to
-        somebody else or as another answer, is theirs: this client gets a copy.
+        somebody else or as another answer, is theirs: this client gets a copy. Works in any thread.
         """
+        if get_ident() != self._flusher.owner:
+            payload = payload if isinstance(payload, Message) else plain(payload)
+            if self._flusher.threads.take("session.reply", self.answer, message, payload):
+                return
+        self.answer(message, payload)
+
+    def answer(self, message: Message, payload: Any) -> None:
+        """Do the same in the app's own thread: for the kernel, which is nowhere else."""
         if self._base and self._is_former(message):
             return
         if isinstance(payload, Message):
@@ -264,12 +274,14 @@ class Session(Outgoing):
             answer = Checked("reply", payload, re=message.id, priority=message.priority)
         self.answered = message.n
         answer.n = -message.n
-        self.post(answer)
+        self.post_here(answer)
         if self.outbox.__class__ is not list:
             self._answered()
 
     def answer_error(self, message: Message | None, refusal: Rejected) -> None:
         """Answer a message with a coded error; one without an id is named by its place in the count."""
+        if self._flusher.threads.take("session.answer_error", self.answer_error, message, refusal):
+            return
         if self._base and message is not None and self._is_former(message):
             return
         self.manager.counters.error(refusal.code)
@@ -282,14 +294,14 @@ class Session(Outgoing):
         self.answered = message.n if message is not None else self.received + self._base
         answer.n = -self.answered
         try:
-            self.post(answer)
+            self.post_here(answer)
         except Exception:
             if "details" not in fields:
                 raise
             _log.exception("the details of an error %r cannot be sent", refusal.code)
             less = Message("error", {**fields, "details": {}}, re=answer.re, priority=answer.priority)
             less.n = answer.n
-            self.post(less)
+            self.post_here(less)
         if self.outbox.__class__ is not list:
             self._answered()
 

@@ -68,7 +68,9 @@ class Broker(Protocol):
     name: str
 
     async def start(self, sink: Sink) -> None:
-        """Begin. `sink` is called in the event loop with each publication of a subscribed room."""
+        """Begin. `sink` is called with each publication of a subscribed room: in the event loop; from a driver's own
+        thread it is handed over to it, in order.
+        """
 
     async def stop(self) -> None:
         """Stop calling the sink and release everything."""

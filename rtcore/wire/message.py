@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from rtcore.wire.values import plain
+
 if TYPE_CHECKING:
     from rtcore.spi.codec import Codec
     from rtcore.wire.format import Format
@@ -150,6 +152,15 @@ class Message(_Fields, eq=False, gc=False):
         """
         if self.raw is None and self.item is None and self._payload is not None:
             self.raw, self.raw_codec, self._payload = codec.encode_payload(self._payload), codec, None
+
+    def copy_payload(self) -> None:
+        """Do the same where no codec is at hand, as in another thread: take plain values in the payload's place.
+
+        Raises:
+            TypeError: the payload holds something that cannot be sent.
+        """
+        if self.raw is None and self.item is None:
+            self._payload = plain(self._payload)
 
     def _thaw(self, codec: Codec) -> None:
         """Take the payload's bytes out of the item."""

@@ -158,6 +158,7 @@ class RoomService:
         Raises:
             Rejected: as `Rooms.join`.
         """
+        self._app.threads.only_here("rooms.join", "app.from_thread(app.get(Rooms).join, …)")
         check_name(room)
         if name is not None:
             check_member_name(name)
@@ -235,6 +236,8 @@ class RoomService:
             here.placed.discard(session)
 
     def leave(self, session: Session, room: str) -> bool:
+        if self._app.threads.take("rooms.leave", self.leave, session, room):
+            return room in self.of(session)
         entering = self._entering.get((session, room), ())
         for join in entering:
             join.left = True
@@ -275,7 +278,8 @@ class RoomService:
         return () if here is None else here
 
     def rooms(self) -> Collection[str]:
-        return [name for name, here in self._rooms.items() if len(here)]
+        # A copy, made in one step: another thread may ask, and goes through it while rooms come and go.
+        return [name for name, here in tuple(self._rooms.items()) if len(here)]
 
     def of(self, session: Session) -> Collection[str]:
         return tuple(self._of.get(session, ()))
@@ -306,6 +310,8 @@ class RoomService:
         self, room: str, message: Message, *, exclude: Session | None = None
     ) -> Position | Awaitable[Position | None] | None:
         check_name(room)
+        if self._app.threads.take("rooms.send", self.send, room, message, exclude=exclude):
+            return None
         if message.room != room or message.offset is not None or message.posted:
             # The program's message may be on its way elsewhere; it stays as it is.
             message = addressed(message, room)
