@@ -17,6 +17,7 @@ import click
 from rtcore import __version__, plugins, settings
 from rtcore.cli import stack
 from rtcore.cli.program import Trouble
+from rtcore.logs import Formatter
 from rtcore.plugins.report import count
 
 if TYPE_CHECKING:
@@ -51,11 +52,9 @@ def serve(
 
     app = App(given)
     app.boot()
-    logging.basicConfig(
-        level=app.options.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter())
+    logging.basicConfig(level=app.options.log_level.upper(), handlers=[handler])
     for warning in _warnings(app.plugins):
         _log.warning("%s", warning)
     try:

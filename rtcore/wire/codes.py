@@ -130,6 +130,7 @@ CODES: dict[str, Code] = {
         Code("too_many_requests", 0, _R, True, "too many handlers of this session are running"),
         Code("cancelled", 0, _R, False, "the request was cancelled"),
         Code("timeout", 0, _L, True, "no answer within the time given"),
+        Code("malformed_request", 0, _R, False, "an HTTP request that cannot be parsed"),
         Code("not_a_member", 0, _R, False, "the session is not in this room"),
         Code("room_full", 0, _R, True, "the room has members_limit members"),
         Code("too_many_rooms", 0, _R, False, "the session is in rooms_per_session rooms"),

@@ -7,7 +7,7 @@ takes of aiohttp's private names is here and in `guard.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
 
+#: What every answer has. The server's name comes without versions of what is underneath.
+BARE: Final = {"Server": "rtcore", "X-Content-Type-Options": "nosniff"}
+
+
 def dressing(request: web.Request) -> dict[str, str]:
     """Return the headers that every answer has; for those that are not written by aiohttp, such as a door's."""
-    # The server's name comes without versions of what is underneath.
-    return {"Server": "rtcore", "X-Content-Type-Options": "nosniff", **request.app[ORIGINS].headers(request)}
+    return {**BARE, **request.app[ORIGINS].headers(request)}
 
 
 def matched(app: web.Application, route: AbstractRoute) -> UrlMappingMatchInfo:

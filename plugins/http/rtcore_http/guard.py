@@ -11,15 +11,19 @@ import math
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from rtcore_http import malformed
+from rtcore_http.doors import BARE
 from rtcore_http.hatches import Asked, Hatches, Reply
 from rtcore_http.heads import Heads
 
 if TYPE_CHECKING:
     from aiohttp.web_server import Server
 
+    from rtcore.telemetry import Counters
     from rtcore_http.doors import Doors
     from rtcore_http.places import Places
     from rtcore_http.routes import Handler
@@ -60,14 +64,21 @@ class Guarded(RequestHandler):
     """
 
     __slots__ = (
-        "_begun", "_doors", "_handled", "_hatches", "_heads", "_places", "_reply", "_turning", "flow", "handler",
-        "head_since", "idle_since", "last",
+        "_begun", "_counters", "_doors", "_handled", "_hatches", "_heads", "_places", "_reply", "_turning", "flow",
+        "handler", "head_since", "idle_since", "last",
     )  # fmt: skip
 
     def __init__(
-        self, server: Server, places: Places, doors: Doors, hatches: Hatches, **options: object
+        self,
+        server: Server,
+        places: Places,
+        doors: Doors,
+        hatches: Hatches,
+        counters: Counters,
+        **options: object,
     ) -> None:
         super().__init__(server, **options)  # type: ignore[arg-type]  # aiohttp's own keyword arguments, passed on
+        self._counters = counters
         self._places = places
         self._doors = doors
         self._hatches = hatches
@@ -120,12 +131,21 @@ class Guarded(RequestHandler):
         waiter, self._waiter = self._waiter, None
         super().data_received(data)
         self._waiter = waiter
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._give_up_body(self._messages[-1][0])
         if heads is not None and (
             waiting or len(self._messages) != 1 or not heads.whole(data, *self._messages[0])
         ):
             self._heads = None
         if self._messages:
             self._turn()
+
+    def _give_up_body(self, refused: object) -> None:
+        """The parser has refused what came: the body that a handler waits for will not come."""
+        request, error = self._current_request, getattr(refused, "exc", None)
+        payload = request._payload if request is not None else None  # noqa: SLF001 - aiohttp's own task has no other
+        if payload is not None and not payload.is_eof() and isinstance(error, HttpProcessingError):
+            payload.set_exception(error)
 
     @property
     def _out_of_hand(self) -> bool:
@@ -240,6 +260,25 @@ class Guarded(RequestHandler):
     def request_ended(self) -> None:
         """Its handler is done."""
         self._handled -= 1
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what the parser refuses, which comes from anybody, and what fails outside of every route."""
+        if isinstance(exc, HttpProcessingError):
+            return malformed.answer(request.remote, exc, self._counters)
+        response = super().handle_error(request, status, exc, message)
+        response.headers.update(BARE)
+        return response
+
+    def log_exception(self, *args: Any, **more: Any) -> None:
+        """Leave out that the rest of a body cannot be parsed either: aiohttp reads it, and hears it again."""
+        if not isinstance(more.get("exc_info"), HttpProcessingError):
+            super().log_exception(*args, **more)
 
     def pause_writing(self) -> None:
         """More waits to be written than the high-water mark."""

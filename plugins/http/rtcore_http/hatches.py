@@ -20,6 +20,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
 
 from rtcore.errors import Rejected
+from rtcore.logs import printable
 from rtcore_http.answers import Answer, lines_of, refusal
 from rtcore_http.doors import dressing, matched, request_of
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rtcore.http")
 
+#: Characters of a path in the log.
+SHOWN: Final = 500
 #: Bytes of a body: fewer than make aiohttp pause the reading of a socket.
 SMALL: Final = 32_768
 
@@ -91,7 +94,7 @@ class Reply:
         """Answer with what a handler's failure is answered with."""
         if not isinstance(error, Rejected):
             request = self._asked.request
-            _log.error("%s %s failed", request.method, request.path, exc_info=error)
+            _log.error("%s %s failed", request.method, printable(request.path, SHOWN), exc_info=error)
             error = Rejected("internal")
         self.answer(refusal(error))
 

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_server import Server
 
 from rtcore.errors import PluginError, Rejected
-from rtcore_http import tls
+from rtcore.logs import printable
+from rtcore_http import malformed, tls
 from rtcore_http.answers import refuse
 from rtcore_http.doors import Doors, dressing
 from rtcore_http.guard import Guarded, sweep
-from rtcore_http.hatches import Hatches
+from rtcore_http.hatches import SHOWN, Hatches
 from rtcore_http.health import healthz, readyz
 from rtcore_http.hosts import Hosts
 from rtcore_http.index import Index, missing
@@ -42,12 +44,16 @@ _access = logging.getLogger("rtcore.http.access")
 
 
 class AccessLog(AbstractAccessLogger):
-    """One line per request: who, what, status, seconds. No query: there may be a secret in it."""
+    """One line per request: who, what, status, seconds. No query: there may be a secret in it.
+
+    The path is as it was sent, in its percent-encoding: decoded it might be two lines.
+    """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line."""
+        path = printable(request.raw_path.partition("?")[0], SHOWN)
         self.logger.info(
-            "%s %s %s %d %.3f", request.remote, request.method, request.path, response.status, time
+            "%s %s %s %d %.3f", request.remote, printable(request.method), path, response.status, time
         )
 
 
@@ -169,7 +175,7 @@ class Port:
     ) -> Callable[[], Guarded]:
         """Return what makes aiohttp's protocol for a connection."""
         loop = asyncio.get_running_loop()
-        listener = self._listener
+        listener, counters = self._listener, self._app.manager.counters
         options = {
             "loop": loop,
             "keepalive_timeout": settings.keepalive_timeout,
@@ -186,7 +192,7 @@ class Port:
         def guarded() -> Guarded:
             if counted and listener is not None and places.gone(listener.fileno):
                 raise ConnectionRefusedError("no file descriptor left")
-            return Guarded(server, places, doors, hatches, **options)
+            return Guarded(server, places, doors, hatches, counters, **options)
 
         return guarded
 
@@ -260,13 +266,16 @@ async def _answer(request: web.Request, handler: Next) -> web.StreamResponse:
         raise
     except asyncio.CancelledError:
         raise
+    except HttpProcessingError as error:
+        # Its body could not be parsed to its end.
+        return malformed.answer(request.remote, error, request.app[APP].manager.counters)
     except Exception as error:  # noqa: BLE001 - a route is a plugin's own code; it is logged
         if isinstance(error, ConnectionError) and (
             request.transport is None or request.transport.is_closing()
         ):
             # The client left in the middle. A bad network does that all day, and nobody reads the answer.
             return web.Response(status=499, reason="Client Closed Request")
-        _log.exception("%s %s failed", request.method, request.path)
+        _log.exception("%s %s failed", request.method, printable(request.path, SHOWN))
         return refuse(Rejected("internal"))
     finally:
         if isinstance(protocol, Guarded):
