@@ -1,7 +1,7 @@
 r"""Lines of a log that nobody else can write.
 
 Rule: what comes from outside is shown, and does nothing: no line break that begins a line of its own, no escape
-sequence that paints the terminal or hides what is before it.
+sequence that paints the terminal or hides what is before it. What is secret in a URL is not shown (`rtcore.masks`).
 
 >>> printable("GET /x\n2026-12-01 INFO all is well \x1b[31m")
 'GET /x\\n2026-12-01 INFO all is well \\x1b[31m'
@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import types
 from typing import Final
+
+from rtcore.masks import masked
 
 #: How the lines of `rtcore serve` look.
 FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -46,7 +48,7 @@ class Formatter(logging.Formatter):
         super().__init__(FORMAT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging gives it
-        record.message = printable(record.message)
+        record.message = printable(masked(record.message))
         return super().formatMessage(record)
 
     def formatException(  # noqa: N802 - as above
@@ -60,4 +62,4 @@ class Formatter(logging.Formatter):
 
 
 def _indented(text: str) -> str:
-    return "\n".join(INDENT + printable(line) for line in text.split("\n"))
+    return "\n".join(INDENT + printable(line) for line in masked(text).split("\n"))

@@ -83,7 +83,7 @@ class Resolved:
                 for name, inner in value.items():
                     yield from self._rows(inner, (*key, str(name)))
                 continue
-            text = "(secret)" if secret and value else toml.value_text(value)
+            text = "(secret)" if secret and value else toml.shown_text(value)
             yield Row(
                 toml.key_text(key), text, self.sources.origin(key), help_text(type(instance), field.name)
             )

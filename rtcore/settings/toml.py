@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from pathlib import PurePath
@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from rtcore.errors import Problem
+from rtcore.masks import masked_value
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -115,37 +116,51 @@ def key_text(path: Path) -> str:
     return text
 
 
-def value_text(value: object) -> str:
-    """Write a value as TOML would; `None`, which TOML lacks, is `unset`."""
+def shown_text(value: object) -> str:
+    """Write a value as `value_text` does, for people: without the secrets that are inside of its URLs."""
+    return value_text(value, masked_value)
+
+
+def value_text(value: object, text: Callable[[str], str] = str) -> str:
+    """Write a value as TOML would; `None`, which TOML lacks, is `unset`.
+
+    Args:
+        value: the value.
+        text: called with each text in it, for what is written in its place.
+    """
     match value:
         case None:
             return "unset"
         case bool():
             return "true" if value else "false"
         case Enum():
-            return value_text(value.value)
+            return value_text(value.value, text)
         case str() | PurePath():
-            return _quote(str(value))
+            return _quote(text(str(value)))
         case int() | float():
             return str(value)
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case Mapping():
-            return "{" + ", ".join(f"{key_text((str(k),))} = {value_text(x)}" for k, x in value.items()) + "}"
+            return (
+                "{"
+                + ", ".join(f"{key_text((str(k),))} = {value_text(x, text)}" for k, x in value.items())
+                + "}"
+            )
         case AbstractSet():
-            return "[" + ", ".join(sorted(map(value_text, value))) + "]"
+            return "[" + ", ".join(sorted(value_text(x, text) for x in value)) + "]"
         case Sequence():
-            return "[" + ", ".join(map(value_text, value)) + "]"
+            return "[" + ", ".join(value_text(x, text) for x in value) + "]"
         case _ if attrs.has(cls := type(value)):
             fields = [f for f in attrs.fields(cls) if f.repr or f.metadata.get("secret")]
-            return "{" + ", ".join(f"{f.alias or f.name} = {_shown(value, f)}" for f in fields) + "}"
+            return "{" + ", ".join(f"{f.alias or f.name} = {_shown(value, f, text)}" for f in fields) + "}"
         case _:
             return type(value).__name__
 
 
-def _shown(instance: object, field: Any) -> str:
+def _shown(instance: object, field: Any, text: Callable[[str], str]) -> str:
     value = getattr(instance, field.name)
-    return "(secret)" if value and field.metadata.get("secret") else value_text(value)
+    return "(secret)" if value and field.metadata.get("secret") else value_text(value, text)
 
 
 def _quote(text: str) -> str:

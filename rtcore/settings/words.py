@@ -16,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 
+from rtcore.masks import masked_value
 from rtcore.settings import toml
 from rtcore.settings.sources import Text
 
@@ -143,7 +144,7 @@ def given_text(value: object, *, secret: bool = False) -> str:
     if secret:
         return "(secret)"
     if isinstance(value, Text):
-        shown = str(value)
+        shown = masked_value(str(value))
         return f"`{shown}`" if len(shown) <= _LONG else f"`{shown[:_LONG]}…`"
     if isinstance(value, Mapping):
         return "an empty table" if not value else f"a table of {len(value)}"
@@ -151,7 +152,7 @@ def given_text(value: object, *, secret: bool = False) -> str:
         return "an empty list" if not value else f"a list of {len(value)}"
     if value is None:
         return "nothing"
-    shown = toml.value_text(value)
+    shown = toml.shown_text(value)
     if len(shown) > _LONG:
         shown = f"{shown[:_LONG]}…"
     kind = "text" if isinstance(value, str) else "a whole number" if type(value) is int else None

@@ -379,3 +379,21 @@ def test_rows_name_every_key_its_value_and_its_origin() -> None:
 def test_a_list_items_origin_is_its_lists() -> None:
     with pytest.raises(SettingsError, match=r"numbers\[1\].*\(from env RTCORE_KITCHEN__NUMBERS\)"):
         resolve(load(None, {"RTCORE_KITCHEN__NUMBERS": "1,x"}), {"kitchen": Kitchen})
+
+
+@attrs.frozen
+class Collector:
+    endpoint: str = attrs.field(default="", validator=attrs.validators.matches_re(r"https?://\S+|"))
+    others: tuple[str, ...] = ()
+
+
+def test_what_is_secret_in_a_url_is_in_no_row_and_no_problem():
+    url = "https://user:swordfish@collector.example/?token=swordfish"
+    given = from_mapping({"otel": {"endpoint": url, "others": [url]}}, env={})
+    rows = {row.key: row.value for row in resolve(given, {"otel": Collector}).rows()}
+    assert rows["otel.endpoint"] == '"https://***@collector.example/?token=***"'
+    assert "swordfish" not in rows["otel.others"]
+    with pytest.raises(SettingsError) as wrong:
+        resolve(from_mapping({"otel": {"endpoint": url.replace("https", "ftp")}}, env={}), {"otel": Collector})
+    assert "ftp://***@collector.example" in str(wrong.value)
+    assert "swordfish" not in str(wrong.value)
