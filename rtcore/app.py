@@ -25,6 +25,7 @@ from rtcore.inbound import Inbound
 from rtcore.manager import RealtimeManager
 from rtcore.plugins import Report, load, new_manager, settings_classes
 from rtcore.registry import Registry, build
+from rtcore.reloading import Reloaded, judged
 from rtcore.settings import Options, Resolved, Sources, from_mapping, resolve
 from rtcore.spi.handler import Handler
 from rtcore.spi.rooms import Rooms
@@ -276,6 +277,37 @@ class App:
             rooms=self.find(Rooms),
         )
         self._booted = True
+
+    def reload(self, settings: Mapping[str, Any] | Sources | None = None) -> Reloaded:
+        """Read settings again while the app runs. All or nothing: what raises has changed nothing.
+
+        Args:
+            settings: as the app was made with; without any the same again, which reads files that they name.
+
+        Returns:
+            What has changed, and what needs a restart.
+
+        Raises:
+            SettingsError: with every problem there is.
+            PluginError: a plugin cannot use what is new, such as a certificate.
+        """
+        if not self._booted:
+            raise RtcoreError("the app has not booted: there is nothing to read again")
+        sources = self._sources
+        if settings is not None:
+            sources = settings if isinstance(settings, Sources) else from_mapping(settings)
+        classes = settings_classes(self._hooks)
+        new = resolve(sources, classes, ignored=self.plugins.idle, plain=self.plugins.loaded)
+        merged, reloaded, steps = judged(self, new)
+        self._sources, self.resolved = sources, merged
+        self.options = self.manager.options = merged.options
+        for step in steps:
+            try:
+                step()
+            except Exception:  # noqa: BLE001 - it has broken its promise; the others keep theirs
+                _log.exception("a plugin could not put its settings in force")
+        self.manager.greeter.restate()
+        return reloaded
 
     async def start(self) -> None:
         """Boot, then start everything: broker, services, handlers, transports. Undone whole if anything fails."""

@@ -65,6 +65,10 @@ class Greeter:
         """As many connections as may wait to say hello do."""
         return len(self._greeting) >= self._manager.options.max_greetings
 
+    def restate(self) -> None:
+        """The limiters may have another pace now: what `welcome` says of it is looked up again."""
+        self._pace = _pace(self._manager.app.registry.limiters)
+
     def expect(self, connection: Connection) -> None:
         """A connection has `hello_timeout` seconds to say hello."""
         self._greeting.add(connection)

@@ -13,7 +13,7 @@ module or an object with functions marked `@hookimpl`; it takes only the argumen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from rtcore.app import App
     from rtcore.session import Session
+    from rtcore.settings import Resolved
     from rtcore.spi.ai import AIHandler
     from rtcore.spi.auth import Authenticator, Authorizer
     from rtcore.spi.broker import Broker
@@ -164,6 +165,16 @@ def rtcore_lifespan(app: App) -> AbstractAsyncContextManager[Any] | Lifespan:
     """Fires at start: return a context that is entered now and left at stop, in reverse order.
 
     A plain context begins with the services; `Lifespan` names another phase.
+    """
+
+
+@hookspec
+def rtcore_reload(app: App, settings: Resolved) -> Callable[[], None] | None:
+    """Fires when settings are read again (SIGHUP): judge what is new, change nothing yet.
+
+    `settings` is what would be in force; `app.settings(TheClass)` is still what is. Raise, and nothing is changed, in
+    no plugin. Return what puts it in force: it is called once nobody has raised, and must not fail. Fields that may
+    change say so in their metadata: `{"reload": True}`; the others are as they were.
     """
 
 

@@ -65,6 +65,8 @@ def rows(cls: type[Any], path: str = "") -> Iterator[str]:
             yield from rows(inner, f"{key}.")
             continue
         text = help_text(cls, field.name)
+        if field.metadata.get("reload"):
+            text += " Read again on SIGHUP."
         yield f"| `{key}` | {default(field)} | {escaped(takes(field))} | {escaped(text)} |\n"
         if inner is not None:
             yield from rows(inner, f"{key}.‹name›.")

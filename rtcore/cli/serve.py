@@ -22,6 +22,7 @@ from rtcore.plugins.report import count
 
 if TYPE_CHECKING:
     from rtcore.app import App
+    from rtcore.reloading import Reloaded
 
 _log = logging.getLogger("rtcore")
 
@@ -55,10 +56,17 @@ def serve(
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter())
     logging.basicConfig(level=app.options.log_level.upper(), handlers=[handler])
+
+    def again() -> Reloaded:
+        """Read all that was given again."""
+        found = app.reload(stack.sources(config, [*sets, *overrides]))
+        logging.getLogger().setLevel(app.options.log_level.upper())
+        return found
+
     for warning in _warnings(app.plugins):
         _log.warning("%s", warning)
     try:
-        run(app, ready=lambda: click.echo(greeting(app, time.monotonic() - began)))
+        run(app, ready=lambda: click.echo(greeting(app, time.monotonic() - began)), reload=again)
     except (OSError, ExceptionGroup) as error:
         reason = unopened(error)
         if reason is None:

@@ -21,6 +21,11 @@ def _help(text: str, unit: str = "") -> dict[str, Any]:
     return {"help": text, "unit": unit} if unit else {"help": text}
 
 
+def _again(text: str, unit: str = "") -> dict[str, Any]:
+    """The same for what can be read again while the server runs."""
+    return {**_help(text, unit), "reload": True}
+
+
 @attrs.frozen(kw_only=True)
 class PolicySettings:
     """What happens to messages of one class while a client cannot take them.
@@ -49,10 +54,10 @@ class Options:
     max_connections: int = attrs.field(
         default=1000,
         validator=v.ge(1),
-        metadata=_help("Live sessions with a connection; further ones get `server_full`."),
+        metadata=_again("Live sessions with a connection; further ones get `server_full`."),
     )
     max_greetings: int = attrs.field(
-        default=1000, validator=v.ge(1), metadata=_help("Connections that have not said hello yet.")
+        default=1000, validator=v.ge(1), metadata=_again("Connections that have not said hello yet.")
     )
     max_detached: int = attrs.field(
         default=10_000,
@@ -147,7 +152,7 @@ class Options:
     rate_limit_per_second: float = attrs.field(
         default=10.0,
         validator=v.ge(0),
-        metadata=_help("Messages per second from one session (plugin `ratelimit`); 0 for no limit."),
+        metadata=_again("Messages per second from one session (plugin `ratelimit`); 0 for no limit."),
     )
 
     # -- the wire --------------------------------------------------------------------------------------------
@@ -193,5 +198,5 @@ class Options:
         metadata=_help("This node's name, in session ids. Unset: random."),
     )
     log_level: Literal["debug", "info", "warning", "error"] = attrs.field(
-        default="info", metadata=_help("The least urgent lines that `rtcore serve` logs.")
+        default="info", metadata=_again("The least urgent lines that `rtcore serve` logs.")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from rtcore_http.settings import HttpSettings
 
 if TYPE_CHECKING:
     from rtcore.app import App
+    from rtcore.settings import Resolved
 
 __rtcore_api__ = 1
 
@@ -36,6 +37,11 @@ def rtcore_services(app: App) -> Mapping[type, object]:
 @hookimpl
 def rtcore_lifespan(app: App) -> Lifespan:
     return Lifespan(_port_open(app), Phase.TRANSPORTS)
+
+
+@hookimpl
+def rtcore_reload(app: App, settings: Resolved) -> Callable[[], None]:
+    return cast(Port, app.get(Http)).reload(settings.section(HttpSettings))
 
 
 @asynccontextmanager

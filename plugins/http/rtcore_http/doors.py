@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp import web
 from aiohttp.web_urldispatcher import AbstractRoute, UrlMappingMatchInfo
 
-from rtcore_http.keys import ORIGINS
+from rtcore_http.hosts import is_private
+from rtcore_http.keys import ACCESS
 from rtcore_http.routes import Door, Handler
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ BARE: Final = {"Server": "rtcore", "X-Content-Type-Options": "nosniff"}
 
 def dressing(request: web.Request) -> dict[str, str]:
     """Return the headers that every answer has; for those that are not written by aiohttp, such as a door's."""
-    return {**BARE, **request.app[ORIGINS].headers(request)}
+    access = request.app[ACCESS]
+    headers = {**BARE, **access.origins.headers(request)}
+    if access.hsts and not is_private(request.headers.get("Host", "")):
+        # Not for `localhost`: a browser would insist on TLS for whatever else one runs there.
+        headers["Strict-Transport-Security"] = access.hsts
+    return headers
 
 
 def matched(app: web.Application, route: AbstractRoute) -> UrlMappingMatchInfo:

@@ -252,6 +252,11 @@ class Guarded(RequestHandler):
         else:
             self.idle_since = now
 
+    def forget(self) -> None:
+        """What was found out of a head that has come before may be otherwise now."""
+        if self._heads is not None:
+            self._heads.forget()
+
     def request_began(self) -> None:
         """A head is whole."""
         self._handled += 1

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from rtcore.errors import Rejected
 from rtcore.spi.transport import Handshake
-from rtcore_http.keys import HOSTS, NETWORKS, ORIGINS
+from rtcore_http.keys import ACCESS
 from rtcore_http.origins import Verdict
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ def check_origin(request: web.Request) -> Verdict:
             page is on another host and no list names it.
     """
     headers = request.headers
-    host, hosts = headers.get("Host", ""), request.app[HOSTS]
+    access = request.app[ACCESS]
+    host, hosts = headers.get("Host", ""), access.hosts
     if not hosts.admits(host):
         hosts.refused(host)
         raise Rejected(
             "host_refused", f"this server is not called {host[:100]!r}; see `allowed_hosts` in [http]"
         )
-    verdict = request.app[ORIGINS].judge(request)
+    verdict = access.origins.judge(request)
     if verdict is Verdict.REFUSED:
         origin = headers.get("Origin")
         pages = "pages of another site" if origin is None else f"pages of {origin[:100]!r}"
@@ -118,7 +119,7 @@ def peer_of(request: web.Request) -> str:
     may be anybody's invention.
     """
     peer = request.remote or ""
-    trusted = request.app[NETWORKS]
+    trusted = request.app[ACCESS].networks
     if not trusted or not _among(peer, trusted):
         return peer
     for hop in reversed(words(request.headers.getall("X-Forwarded-For", ()))):

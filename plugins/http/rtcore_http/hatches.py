@@ -134,6 +134,10 @@ class Hatches:
         request = request_of(self._app, match, owner, message, EMPTY_PAYLOAD)
         return Asked(hatch, request, length, self._dressing(request), message.should_close)
 
+    def forget(self) -> None:
+        """Answers begin otherwise from here on."""
+        self._lines = None
+
     @staticmethod
     def body(payload: StreamReader) -> bytes:
         """Return the body of such a request. To read it would resume reading, which nothing so small has paused."""

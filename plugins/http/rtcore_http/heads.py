@@ -62,6 +62,10 @@ class Heads:
             and head.count(b"\n") == head.count(b"\r\n") == head.count(b"\r")
         )
 
+    def forget(self) -> None:
+        """Let the parser have the next one, whatever it is."""
+        self._known.clear()
+
     def learn(self, asked: Asked) -> None:
         """The head that `whole` has seen leads here."""
         head, self._new = self._new, None

@@ -103,6 +103,14 @@ def pattern(given: str) -> str:
         ) from None
 
 
+def is_private(host: str) -> bool:
+    """Say whether a `Host` header names what is not the same everywhere, or nothing: see `is_local`."""
+    try:
+        return is_local(host_and_port(host)[0])
+    except ValueError:
+        return True
+
+
 class Hosts:
     """The names by which this server may be called. With none given it answers to all, until `only_local` is called.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -21,16 +21,16 @@ from aiohttp.web_server import Server
 from rtcore.errors import PluginError, Rejected
 from rtcore.logs import printable
 from rtcore_http import malformed, tls
+from rtcore_http.access import Access
 from rtcore_http.answers import refuse
 from rtcore_http.doors import Doors, dressing
 from rtcore_http.guard import Guarded, sweep
 from rtcore_http.hatches import SHOWN, Hatches
 from rtcore_http.health import healthz, readyz
-from rtcore_http.hosts import Hosts
 from rtcore_http.index import Index, missing
-from rtcore_http.keys import APP, HOSTS, NETWORKS, ORIGINS, SETTINGS
+from rtcore_http.keys import ACCESS, APP, SETTINGS
 from rtcore_http.listen import Listener, is_loopback, remedy
-from rtcore_http.origins import Origins, Verdict
+from rtcore_http.origins import Verdict
 from rtcore_http.places import Places
 from rtcore_http.routes import Route, under
 from rtcore_http.settings import HttpSettings
@@ -80,6 +80,11 @@ class Port:
         self._scheme = "http"
         self._places: Places | None = None
         self._stop_timeout = 0.0
+        self._only_here = False
+        self._access: Access | None = None
+        self._context: ssl.SSLContext | None = None
+        self._options: dict[str, Any] = {}
+        self._hatches: Hatches | None = None
 
     @property
     def port(self) -> int:
@@ -105,10 +110,11 @@ class Port:
         Raises:
             PluginError: the address cannot be listened on, TLS cannot be set up, or two routes are the same.
         """
-        context = tls.context(settings)
+        context = self._context = tls.context(settings)
         self._scheme = "https" if context else "http"
         self._stop_timeout = settings.stop_timeout
         made, doors, hatches = application(self._app, settings, routes)
+        self._hatches = hatches
         runner = web.AppRunner(made, shutdown_timeout=settings.stop_timeout, access_log=None)
         listener = Listener(
             settings.host,
@@ -125,8 +131,9 @@ class Port:
                 f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}",
                 mend=remedy(settings.host, error),
             ) from error
-        if not settings.allowed_hosts and all(is_loopback(host) for host, _ in listener.addresses):
-            made[HOSTS].only_local()
+        self._only_here = all(is_loopback(host) for host, _ in listener.addresses)
+        self._access = made[ACCESS]
+        self._access.become(Access(settings, only_here=self._only_here))
         await runner.setup()
         server = runner.server
         assert server is not None  # noqa: S101 - set up in the line above
@@ -149,6 +156,36 @@ class Port:
         )
         for url in self.urls:
             _log.info("listening on %s", url)
+
+    def reload(self, settings: HttpSettings) -> Callable[[], None]:
+        """Judge settings that were read again; return what puts them in force, for requests from then on.
+
+        Certificates are read again whether or not their paths have changed; connections that stand keep theirs.
+
+        Raises:
+            PluginError: a certificate cannot be used, or TLS would begin or end.
+        """
+        if self._listener is None:
+            return lambda: None  # it opens with what is in force then
+        if (self._context is None) != (settings.tls_certificate is None):
+            raise PluginError("http", "TLS can neither begin nor end while the port is open", mend="restart")
+        tls.context(settings)  # whole and good, before anything is changed
+        access = Access(settings, only_here=self._only_here)
+
+        def apply() -> None:
+            if self._access is not None:
+                self._access.become(access)
+            if self._context is not None:
+                tls.load(self._context, settings)
+            self._options["access_log"] = _log_of(settings)
+            if self._hatches is not None:
+                self._hatches.forget()
+            if self._runner is not None and self._runner.server is not None:
+                for connection in self._runner.server.connections:
+                    if isinstance(connection, Guarded):
+                        connection.forget()
+
+        return apply
 
     async def close(self) -> None:
         """Close the port, end what still hangs on it, and wait until all of it is gone."""
@@ -176,7 +213,7 @@ class Port:
         """Return what makes aiohttp's protocol for a connection."""
         loop = asyncio.get_running_loop()
         listener, counters = self._listener, self._app.manager.counters
-        options = {
+        options = self._options = {
             "loop": loop,
             "keepalive_timeout": settings.keepalive_timeout,
             "max_line_size": settings.max_header_size,
@@ -184,7 +221,7 @@ class Port:
             "max_headers": settings.max_headers,
             "lingering_time": 1.0,  # seconds for a client to see why its body is not wanted
             "auto_decompress": False,
-            "access_log": _access if settings.access_log else None,
+            "access_log": _log_of(settings),
             "access_log_class": AccessLog,
         }
         counted = settings.server == "aiofastnet"  # asyncio's own server does it by itself
@@ -197,6 +234,10 @@ class Port:
         return guarded
 
 
+def _log_of(settings: HttpSettings) -> logging.Logger | None:
+    return _access if settings.access_log else None
+
+
 def application(
     app: App, settings: HttpSettings, routes: Sequence[Route]
 ) -> tuple[web.Application, Doors, Hatches]:
@@ -206,12 +247,9 @@ def application(
         PluginError: two routes have the same method and path.
     """
     made = web.Application(middlewares=[_answer], client_max_size=app.options.max_message_size)
-    origins = Origins(settings.origins, max_age=settings.preflight_max_age)
-    made[HOSTS] = Hosts(settings.allowed_hosts)
     made[APP] = app
     made[SETTINGS] = settings
-    made[ORIGINS] = origins
-    made[NETWORKS] = tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies)
+    made[ACCESS] = Access(settings)
     doors, hatches = Doors(made), Hatches(made)
     way_up = Route(
         "POST", under(app, "send"), send, hatch=send_at_once, about="messages of event streams and polls"
@@ -286,7 +324,7 @@ def _preflight(request: web.Request) -> web.StreamResponse:
     unmatched = request.match_info.http_exception
     if not isinstance(unmatched, web.HTTPMethodNotAllowed):
         return refuse(Rejected("forbidden", "no such path")) if unmatched else web.Response(status=204)
-    origins = request.app[ORIGINS]
+    origins = request.app[ACCESS].origins
     if origins.judge(request) is Verdict.REFUSED:
         return refuse(Rejected("origin_refused"))
     return web.Response(status=204, headers=origins.preflight(unmatched.allowed_methods))

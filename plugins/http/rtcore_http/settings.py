@@ -20,6 +20,11 @@ def _help(text: str, unit: str = "") -> dict[str, Any]:
     return {"help": text, "unit": unit} if unit else {"help": text}
 
 
+def _again(text: str, unit: str = "") -> dict[str, Any]:
+    """The same for what can be read again while the port is open."""
+    return {**_help(text, unit), "reload": True}
+
+
 def _base(_: object, field: attrs.Attribute[Any], value: str) -> None:
     if not _BASE.fullmatch(value) or {".", ".."} & set(value.split("/")):
         raise ValueError('a path such as "/rt" or "/app/rt", without a slash at its end; "/" for none')
@@ -95,21 +100,29 @@ class HttpSettings:
     )
     tls_certificate: Path | None = attrs.field(
         default=None,
-        metadata=_help("PEM file with the certificate and its chain; the port then speaks TLS only."),
+        metadata=_again("PEM file with the certificate and its chain; the port then speaks TLS only."),
     )
     tls_key: Path | None = attrs.field(
-        default=None, metadata=_help("PEM file with the key, if it is not in the certificate's file.")
+        default=None, metadata=_again("PEM file with the key, if it is not in the certificate's file.")
+    )
+    hsts: int = attrs.field(
+        default=2_592_000,
+        validator=v.ge(0),
+        metadata=_again(
+            "With TLS: how long browsers insist on it for this host (`Strict-Transport-Security`); 0 for not at all.",
+            "s",
+        ),
     )
 
     access_log: bool = attrs.field(
-        default=False, metadata=_help("Log a line for each request, as `rtcore.http.access`.")
+        default=False, metadata=_again("Log a line for each request, as `rtcore.http.access`.")
     )
 
     # -- browsers ------------------------------------------------------------------------------------------
     origins: tuple[str, ...] = attrs.field(
         default=(),
         validator=_origins,
-        metadata=_help(
+        metadata=_again(
             'Origins of pages on other hosts that may connect: "https://app.example.com", '
             '"https://*.example.com" for each host below, "http://localhost:*" for each port; "*" for any, but then '
             "without cookies."
@@ -118,7 +131,7 @@ class HttpSettings:
     allowed_hosts: tuple[str, ...] = attrs.field(
         default=(),
         validator=_hosts,
-        metadata=_help(
+        metadata=_again(
             'Names by which this server may be called, against DNS rebinding: "app.example.com", "*.example.com", or '
             '"*" for any. Without any, a server that listens on a loopback address answers to local names only, and '
             "another one to all. Addresses, `localhost` and names without a dot need no mention."
@@ -127,12 +140,12 @@ class HttpSettings:
     preflight_max_age: int = attrs.field(
         default=7200,
         validator=v.ge(0),
-        metadata=_help("How long a browser may remember the answer to a preflight.", "s"),
+        metadata=_again("How long a browser may remember the answer to a preflight.", "s"),
     )
     trusted_proxies: tuple[str, ...] = attrs.field(
         default=(),
         validator=_networks,
-        metadata=_help("Networks of proxies whose X-Forwarded-For is believed."),
+        metadata=_again("Networks of proxies whose X-Forwarded-For is believed."),
     )
 
     # -- what a client may cost before it is known ------------------------------------------------------------

@@ -29,15 +29,27 @@ def context(settings: HttpSettings) -> ssl.SSLContext | None:
             )
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     made.set_alpn_protocols(["http/1.1"])
+    load(made, settings)
+    return made
+
+
+def load(context: ssl.SSLContext, settings: HttpSettings) -> None:
+    """Read the certificate and its key; connections that are made by the context from here on have them.
+
+    Raises:
+        PluginError: as for `context`.
+    """
+    certificate = settings.tls_certificate
+    if certificate is None:
+        return
     try:
-        made.load_cert_chain(certificate, settings.tls_key)
+        context.load_cert_chain(certificate, settings.tls_key, password="")
     except (ssl.SSLError, OSError) as error:
         raise PluginError(
             "http",
             f"`{certificate}` and its key cannot be used: {error.strerror or type(error).__name__}",
             mend="both are PEM, and the key is the certificate's own, without a passphrase",
         ) from None
-    return made
 
 
 class Unheard:

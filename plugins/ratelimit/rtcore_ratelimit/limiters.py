@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from rtcore.spi.limiter import Limiter
 from rtcore_ratelimit.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ Clock = Callable[[], float]
 Key = Callable[["Session"], Hashable]
 
 
-def limiters(rate: float, settings: Settings, *, clock: Clock) -> list[Limiter]:
+def limiters(rate: float, settings: Settings, *, clock: Clock) -> list[Paced]:
     """Return the limiters that the settings ask for.
 
     Args:
@@ -33,7 +32,7 @@ def limiters(rate: float, settings: Settings, *, clock: Clock) -> list[Limiter]:
         settings: the plugin's.
         clock: seconds that never go back.
     """
-    found: list[Limiter] = []
+    found: list[Paced] = []
     if rate:
         found.append(SessionLimiter(rate, _burst(rate, settings.burst), clock=clock))
     for name, its_rate, its_burst, key in (
@@ -48,7 +47,34 @@ def limiters(rate: float, settings: Settings, *, clock: Clock) -> list[Limiter]:
     return found
 
 
-class SessionLimiter:
+class Paced:
+    """What the limiters of this plugin have in common.
+
+    Args:
+        name: the limiter's.
+        rate: messages per second.
+        burst: messages at once.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, name: str, rate: float, burst: float, *, clock: Clock) -> None:
+        self.name = name
+        self._clock = clock
+        self.pace(rate, burst)
+
+    def pace(self, rate: float, burst: float) -> None:
+        """Have this rate and this burst from here on. What has been taken stays taken."""
+        self.rate = rate
+        self.burst = burst
+        self._interval = 1 / rate
+        self._tolerance = burst / rate
+
+    def take(self, session: Session, cost: float = 1.0) -> float:
+        """See `rtcore.spi.limiter.Limiter`."""
+        raise NotImplementedError
+
+
+class SessionLimiter(Paced):
     """See `rtcore.spi.limiter.Limiter`: an allowance for each session. Its state goes with the session.
 
     Args:
@@ -57,14 +83,8 @@ class SessionLimiter:
         clock: seconds that never go back.
     """
 
-    name = "ratelimit"
-
     def __init__(self, rate: float, burst: float, *, clock: Clock) -> None:
-        self.rate = rate
-        self.burst = burst
-        self._interval = 1 / rate
-        self._tolerance = burst / rate
-        self._clock = clock
+        super().__init__("ratelimit", rate, burst, clock=clock)
 
     def take(self, session: Session, cost: float = 1.0) -> float:
         now = self._clock()
@@ -86,7 +106,7 @@ class SessionLimiter:
         session.extra[self] -= cost * self._interval
 
 
-class KeyLimiter:
+class KeyLimiter(Paced):
     """See `rtcore.spi.limiter.Limiter`: an allowance for all sessions that have something in common.
 
     Args:
@@ -100,13 +120,8 @@ class KeyLimiter:
     """
 
     def __init__(self, name: str, rate: float, burst: float, key: Key, *, clock: Clock, limit: int) -> None:
-        self.name = name
-        self.rate = rate
-        self.burst = burst
-        self._interval = 1 / rate
-        self._tolerance = burst / rate
+        super().__init__(name, rate, burst, clock=clock)
         self._key = key
-        self._clock = clock
         self._limit = limit
         self._arrivals: OrderedDict[Hashable, float] = OrderedDict()
 

@@ -13,23 +13,32 @@ class Settings:
     burst: int | None = attrs.field(
         default=None,
         validator=v.optional(v.ge(1)),
-        metadata={"help": "Messages that a session may send at once. Unset: two seconds' worth."},
+        metadata={
+            "reload": True,
+            "help": "Messages that a session may send at once. Unset: two seconds' worth.",
+        },
     )
     identity_rate: float = attrs.field(
         default=0.0,
         validator=v.ge(0),
-        metadata={"help": "Messages per second of one identity, all its sessions together; 0: no limit."},
+        metadata={
+            "reload": True,
+            "help": "Messages per second of one identity, all its sessions together; 0: no limit.",
+        },
     )
     identity_burst: int | None = attrs.field(
-        default=None, validator=v.optional(v.ge(1)), metadata={"help": "The same at once."}
+        default=None, validator=v.optional(v.ge(1)), metadata={"reload": True, "help": "The same at once."}
     )
     address_rate: float = attrs.field(
         default=0.0,
         validator=v.ge(0),
-        metadata={"help": "Messages per second from one address (IPv6: one /64); 0: no limit."},
+        metadata={
+            "reload": True,
+            "help": "Messages per second from one address (IPv6: one /64); 0: no limit.",
+        },
     )
     address_burst: int | None = attrs.field(
-        default=None, validator=v.optional(v.ge(1)), metadata={"help": "The same at once."}
+        default=None, validator=v.optional(v.ge(1)), metadata={"reload": True, "help": "The same at once."}
     )
     max_tracked: int = attrs.field(
         default=100_000,

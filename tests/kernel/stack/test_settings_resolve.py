@@ -394,6 +394,8 @@ def test_what_is_secret_in_a_url_is_in_no_row_and_no_problem():
     assert rows["otel.endpoint"] == '"https://***@collector.example/?token=***"'
     assert "swordfish" not in rows["otel.others"]
     with pytest.raises(SettingsError) as wrong:
-        resolve(from_mapping({"otel": {"endpoint": url.replace("https", "ftp")}}, env={}), {"otel": Collector})
+        resolve(
+            from_mapping({"otel": {"endpoint": url.replace("https", "ftp")}}, env={}), {"otel": Collector}
+        )
     assert "ftp://***@collector.example" in str(wrong.value)
     assert "swordfish" not in str(wrong.value)
