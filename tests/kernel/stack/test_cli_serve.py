@@ -216,7 +216,7 @@ def test_host_and_port_are_the_http_plugins(shelf, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     seen = {}
 
-    def run(app, *, ready) -> None:
+    def run(app, *, ready, reload) -> None:
         seen.update({row.key: (row.value, row.origin) for row in app.resolved.rows()})
 
     monkeypatch.setattr("rtcore.serve.run", run)
