@@ -21,7 +21,7 @@ const entries = Object.values(exports)
   .map((name) => [`src/${name}.ts`, `src/${name}.tsx`].find((file) => existsSync(file)));
 
 /** What is loaded when it is needed, and what not every application has. By name, a name without a hash in it is short. */
-const PARTS = ["builder", "presets", "inflate", "page", "resume", "transports/polling", "transports/sse"].map(
+const PARTS = ["builder", "presets", "more", "page", "resume", "transports/polling", "transports/sse"].map(
   (name) => `src/${name}.ts`,
 );
 

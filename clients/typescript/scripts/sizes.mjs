@@ -62,14 +62,18 @@ const CLIENT = 'export { RealtimeClient } from "@rtcore/client";';
 export async function sizes() {
   const files = await bundle(CLIENT);
   const core = closure(files, app(files));
-  // What it loads later, without what is there already.
-  const later = (part) => {
-    const name = [...files.keys()].find((one) => one.startsWith(`${part}-`));
-    return sum(
+  const all = (part) =>
+    closure(
       files,
-      [...closure(files, name)].filter((one) => !core.has(one)),
+      [...files.keys()].find((one) => one.startsWith(`${part}-`)),
     );
-  };
+  const more = all("more");
+  // What it loads later, without what is there already.
+  const later = (part) =>
+    sum(
+      files,
+      [...all(part)].filter((one) => !core.has(one) && (part === "more" || !more.has(one))),
+    );
   const bytes = sum(files, core);
   const beside = async (more) => (await atOnce(CLIENT + more)) - bytes;
   return [
@@ -77,8 +81,8 @@ export async function sizes() {
     ["all of `@rtcore/client`", await atOnce('export * from "@rtcore/client";')],
     ["SSE, once the first connection stands", later("sse")],
     ["long polling, once the first connection stands", later("polling")],
+    ["parts, compression, the climb to a better transport: beside the first connection", later("more")],
     ["what a page hears of itself and of the network, beside the first connection", later("page")],
-    ["decompression, once it was agreed on", later("inflate")],
     ["with `resume`", later("resume")],
     ["`@rtcore/client/react`", await beside('export * from "@rtcore/client/react";')],
     ["`@rtcore/client/cbor`", await beside('export * from "@rtcore/client/cbor";')],

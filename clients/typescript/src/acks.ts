@@ -1,13 +1,15 @@
 /**
  * Acknowledgements: how many messages the client has received, said often enough and not more often.
  *
- * Rule: at a quarter of the server's window, at 64 KiB, or after a second, whichever comes first. Only the first two are
- * needed: the timer of a hidden page may be a minute late, and then nothing is lost but a little of the server's memory.
+ * Rule: at a quarter of the server's window, at 64 KiB, or after a second, whichever comes first; also for parts of a
+ * message, which would else be silence on a slow link. Only the first two are needed: the timer of a hidden page may be a
+ * minute late, and then nothing is lost but a little of the server's memory.
  */
 
 import type { Session } from "./session.js";
 import { later, type Timer } from "./timers.js";
 import type { Welcome } from "./wire/hello.js";
+import type { Place } from "./wire/parts.js";
 
 const BYTES = 64 * 1024;
 /** Milliseconds. */
@@ -20,6 +22,7 @@ export class Acks {
   declare private _every: number;
   declare private _acked: number;
   declare private _bytes: number;
+  private _part: Place | undefined;
   private _timer: Timer;
 
   constructor(private readonly _session: Session) {}
@@ -28,12 +31,14 @@ export class Acks {
   begin(welcome: Welcome): void {
     this._every = Math.max(1, (welcome.limits.window ?? WINDOW) >> 2);
     this._acked = this._bytes = 0;
+    this._part = this._session.line.parts?.place;
     this.end();
   }
 
-  /** A frame of `size` bytes came, after which so many messages have been received in all. */
-  due(received: number, size: number): void {
-    if (received === this._acked) return;
+  /** A frame of `size` bytes came. */
+  due(size: number): void {
+    const { received, parts } = this._session.line;
+    if (received === this._acked && parts?.place?.at === this._part?.at) return;
     this._bytes += size;
     if (received - this._acked >= this._every || this._bytes >= BYTES) this._write();
     else this._timer ??= later(AFTER, () => this._write());
@@ -47,10 +52,12 @@ export class Acks {
 
   private _write(): void {
     this.end();
-    const { confirmable } = this._session.line;
-    if (confirmable <= this._acked) return;
+    const { confirmable, parts } = this._session.line;
+    const part = parts?.place;
+    if (confirmable <= this._acked && part?.at === this._part?.at) return;
     this._acked = confirmable;
+    this._part = part;
     this._bytes = 0;
-    this._session.control("ack", { n: confirmable });
+    this._session.control("ack", { n: confirmable, part });
   }
 }

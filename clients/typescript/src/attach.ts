@@ -4,14 +4,14 @@
  *     open the link → hello → welcome → the session moves to it        (or `LinkLost`, and nothing has changed)
  */
 
+import { loadMore, more } from "./beside.js";
 import { Deferred } from "./deferred.js";
-import { compressors, inbound, prefetchInflate } from "./inbound.js";
 import type { ConnectionType, Settings } from "./options.js";
 import type { Session } from "./session.js";
 import { now, within } from "./timers.js";
 import { asLost, type Context, type Link, LinkLost } from "./transports/link.js";
 import { make } from "./transports/make.js";
-import { type Codec, type Data, JSON_CODEC } from "./wire/format.js";
+import { type Codec, type Data, JSON_CODEC, WireError } from "./wire/format.js";
 import { parseWelcome, type Welcome } from "./wire/hello.js";
 import { Control } from "./wire/message.js";
 
@@ -29,7 +29,6 @@ export class Attacher {
   forget = false;
   /** Asked for. */
   codec: Codec;
-  private readonly _compress: string[];
   private _open: Attempt | undefined;
 
   /** @param _adopt called with the link that the session has moved to and the one that it has left, if there was one. */
@@ -39,7 +38,6 @@ export class Attacher {
     private readonly _adopt: (link: Link, old: Link | undefined) => void,
   ) {
     this.codec = _settings.codec ?? JSON_CODEC;
-    this._compress = _settings.enableCompression ? compressors() : [];
   }
 
   /**
@@ -93,12 +91,12 @@ export class Attacher {
     try {
       return typeof token === "function" ? await token() : token;
     } catch (error) {
-      throw new LinkLost(`no token: ${error}`, "no_token", undefined, undefined, true, error);
+      throw asLost(error, "no_token", "no token: ");
     }
   }
 
   private async _greet(type: ConnectionType, attempt: Attempt, token: string | undefined): Promise<void> {
-    const { clientId: client, enableBatching } = this._settings;
+    const { clientId: client, enableBatching, enableCompression, limits } = this._settings;
     const { line } = this._session;
     const link = await make(type, (link) => this._context(link, attempt.done));
     if (this._open === attempt) {
@@ -107,11 +105,19 @@ export class Attacher {
         forget: this.forget,
         token,
         client,
-        compress: this._compress.length ? this._compress : undefined,
         batch: enableBatching || undefined,
         covers: true,
       };
-      link.open(() => link.codec.control("hello", { ...line.hello(link, options) }));
+      const hello = () => {
+        if (this._open !== attempt) throw new LinkLost("given up");
+        line.parts ??= more && new more.Parts();
+        const known = more && {
+          parts: limits.frame,
+          ...(enableCompression && { compress: more.compressors() }),
+        };
+        return link.codec.control("hello", { ...line.hello(link, { ...options, ...known }) });
+      };
+      link.open(() => (more ? hello() : loadMore().then(hello)));
     }
     await attempt.done.promise;
   }
@@ -124,8 +130,13 @@ export class Attacher {
       if (line.hears(link())) session.heard = now();
     };
     const lost = (why: unknown) => (welcomed ? void session.end(link(), why) : done.reject(why));
+    const { enableCompression, limits } = this._settings;
+    const { frame: most } = limits;
+    let push: Context["frame"] | undefined;
+    let undone: Promise<void> | void;
     const take = (frame: Data) => {
       heard();
+      if (frame.length > most) return lost(new WireError("message_too_big", `${frame.length} bytes`));
       if (welcomed) return session.hear(link(), frame);
       try {
         this._first(link(), frame);
@@ -139,11 +150,17 @@ export class Attacher {
       settings: this._settings,
       codec: this.codec,
       line,
-      frame: inbound(take, lost, this._settings.limits.frame, this._compress),
+      frame(frame) {
+        push ??= more?.inbound(take, lost, most, enableCompression) ?? take;
+        undone = push(frame);
+        return undone;
+      },
       aside: (frame) => session.hear(link(), frame),
       heard,
-      lost,
+      // What came before the end is still being undone, if it is compressed.
+      lost: (why) => (undone ? void undone.then(() => lost(why)) : lost(why)),
       drained: () => session.outbox.flush(),
+      outbox: session.outbox,
     };
   }
 
@@ -166,10 +183,9 @@ export class Attacher {
   }
 
   private _take(link: Link, welcome: Welcome): Link | undefined {
-    const { codec: name, compress } = welcome;
+    const { codec: name } = welcome;
     const codec = [this.codec, JSON_CODEC].find((one) => one.name === name);
     if (!codec) throw new LinkLost(`codec ${name} was not asked for`, "bad_control");
-    if (compress) prefetchInflate();
     try {
       return this._session.take(link, welcome, codec);
     } catch (error) {

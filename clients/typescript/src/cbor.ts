@@ -24,6 +24,7 @@ export function cbor(): Codec {
     encode: (message) => encode(envelope(message)),
     control: (name, fields) => encode([name, fields]),
     join,
+    whole: wholeItems,
     decode: items,
   };
 }
@@ -140,6 +141,17 @@ function items(frame: Data): Item[] {
     else found.push(reader.odd ? new Undecodable(reader.odd) : fromMap(value));
   }
   return found;
+}
+
+function wholeItems(frame: Uint8Array<ArrayBuffer>): number {
+  const reader = new Reader(frame);
+  let end = 0;
+  try {
+    for (; reader.place < reader.size; end = reader.place) reader.read();
+  } catch {
+    // The last one is not.
+  }
+  return end;
 }
 
 /**

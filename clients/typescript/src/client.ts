@@ -387,7 +387,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
   private async _sayAll(): Promise<void> {
     const { outbox, link } = this._session;
     outbox.flush();
-    await Promise.allSettled([...outbox.queue].map((message) => message.wait(DEPARTED)));
+    await Promise.allSettled(outbox.waiting.map((message) => message.wait(DEPARTED)));
     await link?.flush();
   }
 }

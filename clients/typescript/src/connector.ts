@@ -13,7 +13,9 @@
 
 import { Attacher } from "./attach.js";
 import { Backoff } from "./backoff.js";
+import { loadMore, more } from "./beside.js";
 import { Chain } from "./chain.js";
+import type { Climber } from "./climb.js";
 import { Deferred } from "./deferred.js";
 import { NetworkError, NotConnected, RealtimeError, type Refused, Suspended } from "./errors.js";
 import type { Events } from "./events.js";
@@ -22,7 +24,7 @@ import type { ConnectionType, Settings } from "./options.js";
 import type { ConnectionQualityDetector } from "./quality.js";
 import type { Session } from "./session.js";
 import { pageStore } from "./store.js";
-import { later, now, type Timer } from "./timers.js";
+import { later, now } from "./timers.js";
 import { asLost, type Link, LinkLost } from "./transports/link.js";
 import { prefetch } from "./transports/make.js";
 
@@ -30,17 +32,14 @@ import { prefetch } from "./transports/make.js";
 const BROKEN = 3;
 const BROKEN_CODES = ["malformed_frame", "message_too_big", "bad_control"];
 
-/** Somebody wants the session on one of these types, the first that can be had. */
-interface Wish {
-  order: ConnectionType[];
-  done?: Deferred<void>;
-}
+/** What only climbing needs of a connector. */
+type Climbing = Pick<Connector, "attach" | "chain" | "climbing" | "isClosed" | "loss" | "until" | "wake">;
 
 /** What a connector is made of. */
 export type Parts = ConstructorParameters<typeof Connector>;
 
 /** What a client needs of whoever keeps its session attached. */
-export interface Connecting extends Omit<Pick<Connector, keyof Connector>, "attacher"> {
+export interface Connecting extends Omit<Pick<Connector, keyof Connector>, "attacher" | keyof Climbing> {
   /** Knows the codec that is asked for. */
   readonly attacher: Pick<Attacher, "codec">;
   /** This tab's part in the connection that it shares with others; `undefined` if it shares none. */
@@ -58,19 +57,22 @@ export class Connector {
   ended: Promise<void> | undefined;
   /** Brings the session to links. */
   readonly attacher: Attacher;
-  private readonly _chain: Chain;
+  /** Which transport comes when. */
+  readonly chain: Chain;
+  /** Why the link has ended, until that is dealt with. */
+  loss: LinkLost | undefined;
+  /** Another link is tried while there is one. */
+  climbing = false;
   private readonly _backoff: Backoff;
   private _greeted = false;
   private _paused = false;
   private _asked = false;
   private _broken = 0;
   private _since = 0;
-  private _loss: LinkLost | undefined;
-  private _climbing = false;
   private _waiter: Deferred<void> | undefined;
-  private _wish: Wish | undefined;
-  private _moving: Timer;
-  private _wake: () => void = () => {};
+  private _made: Climber | undefined;
+  /** End what `until` waits for. */
+  wake: () => void = () => {};
 
   /**
    * @param _info makes what the events `connect` and `reconnect` carry.
@@ -85,7 +87,7 @@ export class Connector {
     private readonly _stopped: () => void,
   ) {
     const { connectionType, fallbackTypes, memory, base, reconnectDelay, timing, random } = _settings;
-    this._chain = new Chain(
+    this.chain = new Chain(
       [...new Set([connectionType, ...fallbackTypes])],
       memory === undefined ? pageStore("localStorage") : memory,
       `rtcore:transport:${base}`,
@@ -118,7 +120,7 @@ export class Connector {
     this._asked = true;
     if (this.state === "connected") return;
     this.attacher.hurry();
-    this._wake();
+    this.wake();
   }
 
   /** Attach no more until `resume`; the session waits for that. The caller ends its link. */
@@ -133,34 +135,39 @@ export class Connector {
     this.retry();
   }
 
-  /** Prefer this type from now on, and move the session to it while the old link goes on. */
+  /**
+   * Prefer this type from now on, and move the session to it while the old link goes on.
+   *
+   * @throws NetworkError: it cannot be had, or its code cannot.
+   */
   async switch(type: ConnectionType): Promise<void> {
-    this._chain.prefer(type);
+    this.chain.prefer(type);
     if (this.state !== "connected" || this.type === type) return;
     const done = new Deferred<void>();
-    this._want({ order: [type], done });
+    await loadMore();
+    if (!this._climber) throw new NetworkError("the code for that cannot be loaded");
+    this._climber.want([type], done);
     await done.promise;
   }
 
   /** The link may be dead: attach again beside it. Whichever brings something first carries the session. */
   doubt(): void {
-    if (!this._wish) this._want({ order: this._chain.order() });
+    this._climber?.again(this.chain.order());
   }
 
   /** The server drains: attach again within so many milliseconds, wherever that leads. */
   move(within: number): void {
-    clearTimeout(this._moving);
-    this._moving = later(this._settings.random() * within, () => this.doubt());
+    this._climber?.move(within);
   }
 
   /** The session's link has ended. */
   lost(lost: LinkLost): void {
-    this._loss = lost;
+    this.loss = lost;
     // What was asked for while there was a link is no reason to be quick now.
     this._asked = false;
     // The server ends the old link when it takes the new one's hello: its welcome is on the way.
-    if (this._climbing && !this._isOurs(lost.refusal)) this.attacher.abort();
-    this._wake();
+    if (this.climbing && !this._isOurs(lost.refusal)) this.attacher.abort();
+    this.wake();
   }
 
   /** Attach no more. The link, if there is one, is left to the caller: there may be more to say. */
@@ -168,11 +175,11 @@ export class Connector {
     this._become("closed");
     this._events.isClosed = true;
     this._paused = false;
-    clearTimeout(this._moving);
+    this._climber?.end();
     this.attacher.abort();
     this._session.heartbeat.stop();
     this._refuse(new NotConnected("the client was closed"));
-    this._wake();
+    this.wake();
   }
 
   // -- the loop -----------------------------------------------------------------------------------------------------
@@ -182,19 +189,19 @@ export class Connector {
     const { maxReconnectAttempts, timing } = this._settings;
     let attempt = 0;
     let first: ConnectionType | undefined;
-    while (!this._isClosed()) {
+    while (!this.isClosed) {
       if (this._paused) {
         attempt = 0;
         this._become("paused");
-        await this._until(Number.POSITIVE_INFINITY);
+        await this.until(Number.POSITIVE_INFINITY);
         continue;
       }
       this._asked = false;
       const before = this._use();
-      const lost = await this._attach(this._chain.order(first)).then(() => this._stay(), asLost);
+      const lost = await this.attach(this.chain.order(first)).then(() => this._stay(), asLost);
       const { code, retryAfter = 0 } = lost;
       if (this._paused) continue;
-      if (this._isClosed() || this._ends(lost)) return;
+      if (this.isClosed || this._ends(lost)) return;
       first = code === "ping_timeout" ? this._detector.getSuggestedConnectionType() : undefined;
       // A link that brought nothing and soon broke is a failure too, or a server that welcomes and breaks would be asked
       // for ever without a pause.
@@ -207,21 +214,21 @@ export class Connector {
         ? this._backoff.around(Math.max(timing.suspendedDelay, retryAfter))
         : this._backoff.delay(attempt, retryAfter, delay * 1000);
       const earliest = now() + retryAfter;
-      if (!this._asked) await this._until(pause);
+      if (!this._asked) await this.until(pause);
       if (this._asked) attempt = 0;
       // Not even what was asked for comes sooner than the server has said.
-      while (!this._isClosed() && now() < earliest) await this._until(earliest - now());
+      while (!this.isClosed && now() < earliest) await this.until(earliest - now());
     }
   }
 
-  /** Return what changes when a link is of use: messages either way, or a heartbeat's answer. */
+  /** Return what changes when a link is of use: messages or parts of them, either way, or a heartbeat's answer. */
   private _use(): number {
-    const { received, outbox, heartbeat } = this._session;
-    return received + outbox.confirmed + heartbeat.answered;
+    const { received, outbox, heartbeat, parts } = this._session;
+    return received + outbox.confirmed + heartbeat.answered + parts;
   }
 
   /** Try these types in turn, until the session is attached or the server itself refuses. */
-  private async _attach(order: readonly ConnectionType[]): Promise<void> {
+  async attach(order: readonly ConnectionType[]): Promise<void> {
     const failures: NetworkError[] = [];
     let code: string | undefined;
     let advice: number | undefined;
@@ -241,47 +248,32 @@ export class Connector {
         code = lost.code;
         failures.push(new NetworkError(`${type}: ${reason}`, { retryAfter, cause }));
         // Another transport has no other token.
-        if (code === "no_token" || this._isClosed() || this._paused || (this._climbing && this._loss)) break;
+        if (code === "no_token" || this.isClosed || this._paused || (this.climbing && this.loss)) break;
       }
     }
     const cause = failures.length > 1 ? new AggregateError(failures) : failures[0]?.cause;
     throw new LinkLost(failures.map(({ reason }) => reason).join("; "), code, undefined, advice, true, cause);
   }
 
-  /** Wait until the link is lost. Meanwhile do what is wished, and climb to a better transport if one may be had. */
+  /** Wait until the link is lost. Meanwhile climb to a better transport if one may be had. */
   private async _stay(): Promise<LinkLost> {
-    const { climb, maxClimb } = this._settings.timing;
-    for (let pause = climb; ; ) {
-      if (!this._loss && !this._wish && !this._isClosed()) await this._until(this._backoff.around(pause));
-      if (this._loss || this._isClosed()) return this._left(this._loss ?? new LinkLost("closed", "bye"));
-      const wish: Wish = this._wish ?? { order: this._better() };
-      this._wish = undefined;
-      if (!wish.order.length) continue;
-      this._climbing = true;
-      try {
-        await this._attach(wish.order);
-        wish.done?.resolve();
-        pause = climb;
-      } catch (error) {
-        wish.done?.reject(asLost(error).error);
-        pause = Math.min(pause * 2, maxClimb);
-      } finally {
-        this._climbing = false;
-      }
-    }
+    // Later, if not yet.
+    if (!more) void loadMore().then(() => this.wake());
+    while (!this.loss && !this.isClosed) await (this._climber?.step() ?? this.until(Number.POSITIVE_INFINITY));
+    return this._left(this.loss ?? new LinkLost("closed", "bye"));
   }
 
-  /** Return what is worth a climb: nothing while the connection is bad, whatever carries it. */
-  private _better(): ConnectionType[] {
-    if (!this.type || this._detector.getConnectionQuality() === "poor") return [];
-    return this._chain.better(this.type);
+  /** Moves the session that is attached; `undefined` as long as its code is not here. */
+  private get _climber(): Climber | undefined {
+    this._made ??= more && new more.Climber(this, this._detector, this._settings);
+    return this._made;
   }
 
   /** Wait for a wake-up or the time. */
-  private _until(milliseconds: number): Promise<void> {
+  until(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = later(milliseconds, resolve);
-      this._wake = () => {
+      this.wake = () => {
         clearTimeout(timer);
         resolve();
       };
@@ -293,13 +285,14 @@ export class Connector {
   /** The session has moved to a link. */
   private _adopt(link: Link, old: Link | undefined): void {
     void old?.close();
-    this._loss = undefined;
+    this.loss = undefined;
     this._since = now();
-    this._chain.worked(link.type);
-    if (!this.attaches++) prefetch(this._chain.order());
+    this.chain.worked(link.type);
+    if (!this.attaches++) prefetch(this.chain.order());
     if (this.type !== link.type) {
       this.type = link.type;
       this._detector.reset();
+      this._climber?.begin();
       this._events.emit("transport", link.type);
     }
     if (this.state !== "connected") {
@@ -319,23 +312,15 @@ export class Connector {
 
   /** The link is lost: tell, and remember what it says about its transport. */
   private _left(lost: LinkLost): LinkLost {
-    this._loss = undefined;
-    this._want();
-    if (this._isClosed()) return lost;
+    this.loss = undefined;
+    this._climber?.want();
+    if (this.isClosed) return lost;
     this._become("reconnecting");
-    if (!lost.refusal && this.type) this._chain.lost(this.type, now() - this._since);
+    if (!lost.refusal && this.type) this.chain.lost(this.type, now() - this._since);
     this._broken = BROKEN_CODES.includes(lost.code) ? this._broken + 1 : 0;
     if (this._broken >= BROKEN) this.attacher.forget = true;
     this._events.emit("disconnect", lost.code);
     return lost;
-  }
-
-  /** Wish for something else than what is wished now, or for nothing any more. */
-  private _want(wish?: Wish): void {
-    this._wish?.done?.reject(new NetworkError("given up"));
-    this._wish = wish;
-    if (this.state === "connected") this._wake();
-    else if (wish) this._want();
   }
 
   // -- ends ---------------------------------------------------------------------------------------------------------
@@ -382,7 +367,7 @@ export class Connector {
     return !!waiter;
   }
 
-  private _isClosed(): boolean {
+  get isClosed(): boolean {
     return this.state === "closed";
   }
 

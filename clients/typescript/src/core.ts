@@ -14,12 +14,14 @@ export {
 export { Deferred } from "./deferred.js";
 export * from "./errors.js";
 export type { ConnectionType, KeyStore } from "./options.js";
+export type { Outgoing } from "./outgoing.js";
 export { ConnectionQualityDetector, type Quality } from "./quality.js";
 export { PriorityMessageQueue } from "./queue.js";
 export type { Joined, JoinOptions } from "./rooms.js";
-export { later, now } from "./timers.js";
+export { later, now, type Timer } from "./timers.js";
 export * from "./transports/link.js";
 export * from "./wire/format.js";
-export type { ClientLine, Credentials } from "./wire/line.js";
+export type { Welcome } from "./wire/hello.js";
+export { type ClientLine, type Credentials, nonce } from "./wire/line.js";
 export * from "./wire/message.js";
 export type { Sized } from "./wire/window.js";

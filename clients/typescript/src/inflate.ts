@@ -1,6 +1,57 @@
-/** Compressed frames: raw DEFLATE streams (RFC 1951), one each, undone by the platform. Loaded once they were agreed on. */
+/**
+ * Frames on their way from a link to the session, in the order in which they came: compressed ones take a while. Each is a
+ * raw DEFLATE stream (RFC 1951), undone by the platform.
+ */
 
-import { WireError } from "./core.js";
+import { type Data, isPacked, WireError } from "./core.js";
+
+/**
+ * Return what takes each frame that comes, and resolves when it was handed on. Without compression that is in the same
+ * turn.
+ *
+ * @param take takes one frame.
+ * @param failed hears of a frame that cannot be undone.
+ * @param maxSize bytes of a frame that was compressed.
+ * @param offered whether the hello said that compressed ones may come.
+ */
+export function inbound(
+  take: (frame: Data) => void,
+  failed: (error: unknown) => void,
+  maxSize: number,
+  offered: boolean,
+): (frame: Data) => Promise<void> | void {
+  let waiting = 0;
+  let last: Promise<void> = Promise.resolve();
+
+  const undo = async (frame: Data) => {
+    try {
+      if (isPacked(frame)) {
+        if (!offered) throw new WireError("malformed_frame", "a compressed frame, which was not offered");
+        frame = await inflate(frame, maxSize);
+      }
+    } finally {
+      waiting--;
+    }
+    take(frame);
+  };
+
+  return (frame) => {
+    if (!waiting && !isPacked(frame)) return take(frame);
+    waiting++;
+    last = last.then(() => undo(frame)).catch(failed);
+    return last;
+  };
+}
+
+/** Compressors that this platform can undo. */
+export function compressors(): string[] {
+  try {
+    new DecompressionStream("deflate-raw");
+    return ["deflate"];
+  } catch {
+    return [];
+  }
+}
 
 /**
  * Undo the compression of a frame, which begins with the byte that says so.

@@ -1,11 +1,15 @@
 /**
  * The outbox: messages from the moment they are sent until the server has confirmed them.
  *
- *     submit → (crowd →) queue, by priority → counted out, into the window → link → confirmed
+ *     submit → (crowd →) queue, by priority → (in parts →) counted out, into the window → link → confirmed
  *
  * Rule: one flush per turn of the loop, in slices: what is urgent can overtake what still waits here. A link that is
  * busy, a full window or the server's pace leaves messages in the queue, and so does having no link. While the queue is
  * full senders wait in a crowd before it, as long as they want to.
+ *
+ * What is large leaves in parts, one message at a time; what is more urgent may pass between two of them. It is counted
+ * with the last one. When a link breaks before that, it is the first thing that the next one carries after what is sent
+ * again, from where the server says that it stands.
  */
 
 import { QueueFull, RealtimeError, RequestError, UnknownOutcome } from "./errors.js";
@@ -20,6 +24,7 @@ import type { Link, Speech } from "./transports/link.js";
 import type { Codec, Data } from "./wire/format.js";
 import type { Welcome } from "./wire/hello.js";
 import type { ClientLine } from "./wire/line.js";
+import type { Half, Piece } from "./wire/parts.js";
 
 /** Bytes handed to a link at once. */
 const SLICE = 16 * 1024;
@@ -32,12 +37,22 @@ const UNLIMITED = 1e9;
 export class Outbox {
   readonly queue: PriorityMessageQueue<Outgoing>;
   private readonly _crowd: PriorityMessageQueue<Outgoing>;
+  /** Places in the count at which nothing of sense stands: that they are refused is no news. */
+  readonly blanks = new Set<number>();
   /** Messages, ever. */
   sent = 0;
   confirmed = 0;
   private _link: Link | undefined;
   declare private _batch: number;
   private _maxSize = UNLIMITED;
+  /** Messages that were counted out, and that the server lacks. */
+  private _again: readonly Outgoing[] = [];
+  /** Not counted: a link has ended that carried some parts of it. */
+  private _first: Outgoing | undefined;
+  /** A message of which some parts have left. */
+  half: Half | undefined;
+  /** The count of the next message that is whole on this link. */
+  declare place: number;
   private _pace = new Pace(UNLIMITED, UNLIMITED);
   private _soon = false;
   private _later: Timer;
@@ -50,7 +65,7 @@ export class Outbox {
   ) {
     const { queue } = _settings.limits;
     const dropped = (message: Outgoing) =>
-      this._tell(message, new QueueFull("a more urgent message has taken its place"));
+      this.tell(message, new QueueFull("a more urgent message has taken its place"));
     this.queue = new PriorityMessageQueue(queue, dropped);
     this._crowd = new PriorityMessageQueue(queue * CROWD, dropped);
   }
@@ -102,7 +117,15 @@ export class Outbox {
     message.fail(error);
     this._crowd.remove(message);
     this.queue.remove(message);
+    if (this._first === message) this._first = undefined;
+    if (this.half?.message === message && !this.half.again) this.half = undefined;
     this._refill();
+  }
+
+  /** Those that have not left. */
+  get waiting(): Outgoing[] {
+    const first = this._first ?? (this.half?.again ? undefined : this.half?.message);
+    return [...(first ? [first] : []), ...this.queue];
   }
 
   // -- out ----------------------------------------------------------------------------------------------------------
@@ -110,29 +133,86 @@ export class Outbox {
   /** Give the link what waits, a slice at a time, until it is busy, the window is full, or it would be too quick. */
   flush(): void {
     this._stopTimers();
-    const { _line: line, queue } = this;
     while (this._link && !this._link.busy) {
-      const place = line.window.sent;
-      const items: Data[] = [];
-      for (let size = 0; queue.length && !line.full && size < SLICE && !this._mustWait(); ) {
-        const message = queue.dequeue() as Outgoing;
-        this._refill();
-        try {
-          items.push(this.form(message, this._link.codec));
-        } catch (error) {
-          // Another codec had taken it, or there was none yet to ask.
-          this._tell(message, error instanceof RealtimeError ? error : new RequestError("bad_payload", String(error)));
-          continue;
-        }
-        message.place = line.put(message);
-        this._pace.spend(1);
-        size += message.size;
-        message.reach(DEPARTED);
+      const { _link: link, place } = this;
+      const pieces: Piece[] = [];
+      for (let size = 0; size < SLICE; size += (pieces.at(-1) as Piece).size) {
+        const piece = this._next(link.codec);
+        if (!piece) break;
+        pieces.push(piece);
       }
-      if (!items.length) break;
-      this.sent += items.length;
-      this._link.send(items, place);
+      if (!pieces.length) break;
+      link.send(pieces, place);
     }
+  }
+
+  /** Return what leaves next; `undefined` if nothing does now. */
+  private _next(codec: Codec): Piece | undefined {
+    const { half, queue, _line: line } = this;
+    if (half) {
+      // Two cannot be half out: what is large itself does not pass. Nor does anything pass what was counted before it.
+      const isSmall = ({ size }: Outgoing) => size <= (line.parts?.stride ?? 0);
+      const urgent = !half.again && this._mayGo() && queue.overtake(half.message.priority, isSmall);
+      return (urgent && this._begin(urgent, codec)) || (line.parts?.full ? undefined : this._part(half));
+    }
+    const [lacked, ...again] = this._again;
+    this._again = again;
+    if (lacked) return this._begin(lacked, codec, true);
+    while (this._first || (queue.length && this._mayGo())) {
+      const message = this._first ?? (queue.dequeue() as Outgoing);
+      this._first = undefined;
+      const piece = this._begin(message, codec);
+      if (piece) return piece;
+    }
+    return undefined;
+  }
+
+  /** A message leaves, or its first part does. Nothing does if it cannot be sent. */
+  private _begin(message: Outgoing, codec: Codec, again = false): Piece | undefined {
+    let data: Data;
+    this._refill();
+    try {
+      data = this.form(message, codec);
+    } catch (error) {
+      // Another codec had taken it, or there was none yet to ask. If it was counted, something must stand in its place.
+      this.tell(message, error instanceof RealtimeError ? error : new RequestError("bad_payload", String(error)));
+      if (!again) return undefined;
+      this.blanks.add(message.place);
+      data = message.blank(codec);
+    }
+    const { size } = message;
+    const { parts } = this._line;
+    if (parts && size > parts.stride) {
+      // It is on its way: its sender need not wait for the last part.
+      message.release(DEPARTED);
+      return this._part((this.half = parts.begin(message, data, again)));
+    }
+    this._left(message, again);
+    return { data, size, ends: true };
+  }
+
+  private _part(half: Half): Piece {
+    const piece = half.next();
+    if (piece.ends) {
+      this.half = undefined;
+      this._left(half.message, half.again);
+    }
+    return piece;
+  }
+
+  /** All of a message has left. */
+  private _left(message: Outgoing, again: boolean): void {
+    this.place++;
+    if (again) return;
+    message.place = this._line.put(message);
+    this._pace.spend(1);
+    this.sent++;
+    message.reach(DEPARTED);
+  }
+
+  /** Say whether another message may leave now. */
+  private _mayGo(): boolean {
+    return !this._line.full && !this._mustWait();
   }
 
   /** The server has received so many messages. False if that cannot be. */
@@ -157,30 +237,25 @@ export class Outbox {
     this._link = link;
     this._batch = batch;
     this._maxSize = maxSize;
+    this._again = again;
+    this.place = this._line.window.sent - again.length;
     // A session that goes on has spent what it has spent.
     if (!welcome.resumed || this._pace.rate !== rate || this._pace.burst !== burst) this._pace = new Pace(rate, burst);
-    if (!again.length) return;
-    const items = again.map((message) => {
-      try {
-        return this.form(message, link.codec);
-      } catch {
-        // It was counted, so something must stand in its place: the server will refuse a nameless message.
-        return link.codec.encode({ type: "", id: message.id } as Outgoing);
-      }
-    });
-    this._pace.spend(items.length);
-    link.send(items, this._line.window.sent - items.length);
+    this._pace.spend(again.length);
   }
 
   /** The link is gone: senders go on, and what they sent stays queued, as far as there is room. */
   end(): void {
     this._link = undefined;
     this._stopTimers();
+    if (this.half && !this.half.again) this._first = this.half.message;
+    this.half = undefined;
     for (const message of this.queue) message.release(DEPARTED);
   }
 
   /** The session that carried these is gone. What may run twice is sent again; of the rest nobody knows. */
   beginAnew(unknown: readonly Outgoing[]): void {
+    this.blanks.clear();
     const untold: Outgoing[] = [];
     // A confirmed request whose reply will never come is as unknown as what was never confirmed.
     for (const message of new Set([...unknown, ...this._requests])) {
@@ -197,7 +272,7 @@ export class Outbox {
       try {
         this.submit(message, true);
       } catch (error) {
-        this._tell(message, error as RealtimeError);
+        this.tell(message, error as RealtimeError);
       }
     }
     if (untold.length) this._events.emit("error", new UnknownOutcome(untold));
@@ -206,8 +281,11 @@ export class Outbox {
   /** The client ends: nothing that waits will come to pass. */
   fail(error: RealtimeError): void {
     const { _crowd: crowd, queue } = this;
-    for (const message of [...this._line.window.reset(), ...crowd, ...queue, ...this._requests]) message.fail(error);
+    const all = [...this._line.window.reset(), ...crowd, ...this.waiting, ...this._requests];
+    for (const message of all) message.fail(error);
     while (crowd.dequeue() ?? queue.dequeue());
+    this._first = this.half = undefined;
+    this._again = [];
   }
 
   // -- inside -------------------------------------------------------------------------------------------------------
@@ -226,7 +304,7 @@ export class Outbox {
   }
 
   /** Tell whoever waits for a message that it failed; everybody, if nobody waits. */
-  private _tell(message: Outgoing, error: RealtimeError): void {
+  tell(message: Outgoing, error: RealtimeError): void {
     if (!message.fail(error)) this._events.emit("error", error);
   }
 

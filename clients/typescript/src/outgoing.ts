@@ -31,6 +31,10 @@ export class Outgoing extends Message {
   stage = WAITING;
   /** Its place in the count, once it has departed. */
   place = -1;
+  /** What parts of it call it. */
+  of: string | undefined;
+  /** It cannot pass: something else stands in its place. */
+  isBlank = false;
   /** Why it comes no further. */
   failure: Error | undefined;
   private _waiting: [stage: number, Deferred<unknown>][] = [];
@@ -61,11 +65,19 @@ export class Outgoing extends Message {
    */
   form(codec: Codec): Data {
     if (this._codec !== codec) {
-      this._data = codec.encode(this);
+      this._data = codec.encode(this.isBlank ? ({ type: "" } as Message) : this);
       this._codec = codec;
       this.size = sizeOf(this._data);
+      this.of = undefined;
     }
     return this._data;
+  }
+
+  /** Return what takes its place from now on: a nameless message, which counts, and which the server refuses. */
+  blank(codec: Codec): Data {
+    this.isBlank = true;
+    this._codec = undefined;
+    return this.form(codec);
   }
 
   /** Resolves when it has come so far, with the reply if that was asked for; rejects when it fails. */

@@ -72,6 +72,13 @@ export class PriorityMessageQueue<M extends { readonly priority?: Priority } = {
     return this._take(this._turn);
   }
 
+  /** Take the next one, if it is more urgent than that and `fits`. */
+  overtake(priority: Priority, fits: (message: M) => boolean): M | undefined {
+    const lane = this._lanes.findIndex((held) => held.length);
+    const first = this._lanes[lane]?.[0];
+    return first && lane < PRIORITIES.indexOf(priority) && fits(first) ? this._take(lane) : undefined;
+  }
+
   /** Take a message out of its turn, if it is still here. */
   remove(message: M): void {
     for (const lane of this._lanes) {

@@ -21,7 +21,7 @@ import { asLost, type Link, LinkLost } from "./transports/link.js";
 import type { Codec, Data } from "./wire/format.js";
 import type { Welcome } from "./wire/hello.js";
 import { ClientLine } from "./wire/line.js";
-import { asMap, Control, type Item, type Message, Undecodable } from "./wire/message.js";
+import { asMap, Control, type Fields, type Item, type Message, Undecodable } from "./wire/message.js";
 
 /** Bytes of a frame, if the server does not say. */
 const MAX_SIZE = 1024 * 1024;
@@ -59,6 +59,8 @@ export class Session {
   received = 0;
   duplicates = 0;
   missed = 0;
+  /** Parts, ever, that came or that the server has. */
+  parts = 0;
   protected readonly _acks = new Acks(this);
 
   constructor(
@@ -92,6 +94,7 @@ export class Session {
       maxSize: limits.max_message_size || MAX_SIZE,
       patience: interval + timeout,
     };
+    if (this.line.parts?.welcome(welcome, taken.anew) && welcome.part) this.parts++;
     const old = this.link;
     this.link = link;
     this.welcome = welcome;
@@ -168,13 +171,24 @@ export class Session {
    */
   takeItems(link: Link, items: readonly Item[], size: number): void {
     for (const item of items) {
-      if (item instanceof Control) this._control(item);
-      else if (this.line.take(link)) {
-        this.received++;
-        this._message(item);
-      } else this.duplicates++;
+      if (!(item instanceof Control)) this._count(link, item);
+      else if (item.name !== "part") this._control(item);
+      else if (this.line.hears(link)) this._part(link, item.fields);
     }
-    if (!link.confirms) this._acks.due(this.line.received, size);
+    if (!link.confirms) this._acks.due(size);
+  }
+
+  private _count(link: Link, item: Message | Undecodable): void {
+    if (this.line.take(link)) {
+      this.received++;
+      this._message(item);
+    } else this.duplicates++;
+  }
+
+  private _part(link: Link, fields: Fields): void {
+    this.parts++;
+    const item = this.line.parts?.take(fields, link.codec, this._settings.limits.frame);
+    if (item) this._count(link, item);
   }
 
   /** A message came, and is counted. */
@@ -199,6 +213,7 @@ export class Session {
     const { n } = asMap(payload);
     const { window } = this.line;
     const at = Number(n) - 1;
+    if (this.outbox.blanks.delete(at)) return;
     // The answer to a POST may have confirmed it before.
     const message = window.held[at - window.confirmed] ?? [...this.requests].find(({ place }) => place === at);
     if (!message?.fail(error)) this._events.emit("error", error);
@@ -211,6 +226,8 @@ export class Session {
       if (!this.outbox.confirm(Number(fields.n) || 0))
         throw new LinkLost(`ack: ${fields.n} were not sent`, "bad_control");
       this._cancel(underway.filter(({ stage }) => stage >= CONFIRMED));
+      if (fields.part) this.parts++;
+      this.line.parts?.acked(fields.part);
       this.outbox.flush();
     } else if (name === "ping") this.control("pong", "t" in fields ? { t: fields.t } : {});
     else if (name === "pong") this.heartbeat.pong(fields.t);

@@ -54,7 +54,8 @@ describe("the package", () => {
 describe("short names", () => {
   it("are not given to what the wire names", () => {
     const wire = readFileSync(`${root}../../docs/wire.md`, "utf8");
-    const named = new Set([...wire.matchAll(/[`"{ ](\w+)[`"?:]/g)].map(([, name]) => name));
+    const code = [...wire.matchAll(/```[\s\S]*?```|`[^`\n]+`/g)].join("\n");
+    const named = new Set([...code.matchAll(/[`"{ ](\w+)[`"?:,}]/g)].map(([, name]) => name));
     expect(named.has("received") && named.has("rate_per_second")).toBe(true);
     expect(INTERNAL.filter((name) => named.has(name))).toEqual([]);
   });

@@ -66,7 +66,7 @@ describe("resume", () => {
       loaded++;
       return original();
     });
-    const parked = JSON.stringify({ session: "s9", secret: "x", attach: 3, rooms: ["lobby"], frozen: false });
+    const parked = JSON.stringify({ session: "s9", secret: "x", attach: 3, frozen: false });
     const store = memoryStore({ "rtcore:session:http://server.test/rt": parked });
     const plain = await make({ connectionType: "polling", fallbackTypes: [] });
     void plain.connect().catch(() => {});
@@ -79,7 +79,7 @@ describe("resume", () => {
     expect(poll.items).toEqual([["hello", expect.objectContaining({ session: "s9", attach: 4, received: null })]]);
     poll.answer([welcomeTo(poll, { reason: "reset", resumed: false })]);
     await Promise.all([connecting, queued]);
-    expect([loaded, client.getConnectionInfo().rooms]).toEqual([1, ["lobby"]]);
+    expect([loaded, client.getConnectionInfo().rooms]).toEqual([1, []]);
   });
 
   it("that cannot be had costs the session of the page before, and nothing else", async () => {
@@ -140,19 +140,92 @@ describe("what a page hears of itself", () => {
   });
 });
 
-it("a WebSocket needs nothing more", async () => {
-  for (const name of ["transports/sse", "transports/polling", "page"]) vi.doMock(`../src/${name}.js`, unavailable);
-  const sockets: FakeSocket[] = [];
-  const webSocket = class extends FakeSocket {
-    constructor(url: string) {
-      super(url);
-      sockets.push(this);
-    }
-  };
-  const client = await make({ webSocket });
-  const connecting = client.connect();
-  await until(() => sockets.length);
-  sockets[0]?.welcome();
-  await connecting;
-  expect(client.getConnectionInfo().connectionType).toBe("websocket");
+describe("a WebSocket", () => {
+  let sockets: FakeSocket[];
+
+  beforeEach(() => {
+    sockets = [];
+  });
+
+  /** A client whose socket is open, and which says hello. */
+  async function opened(options: object = {}) {
+    const webSocket = class extends FakeSocket {
+      constructor(url: string) {
+        super(url);
+        sockets.push(this);
+      }
+    };
+    const client = await make({ webSocket, ...options });
+    const connecting = client.connect();
+    connecting.catch(() => {});
+    await until(() => sockets.length);
+    const socket = sockets[0] as FakeSocket;
+    socket.open();
+    await until(() => socket.frames.length);
+    return { client, connecting, socket };
+  }
+
+  it("needs neither the fallbacks nor the page", async () => {
+    for (const name of ["transports/sse", "transports/polling", "page"]) vi.doMock(`../src/${name}.js`, unavailable);
+    const { client, connecting, socket } = await opened();
+    socket.welcome();
+    await connecting;
+    expect(client.getConnectionInfo().connectionType).toBe("websocket");
+  });
+
+  it("waits a moment for what is loaded beside it, so that its first hello offers that", async () => {
+    let come = () => {};
+    const there = new Promise<void>((done) => {
+      come = done;
+    });
+    vi.doMock("../src/more.js", async (original) => {
+      await there;
+      return original();
+    });
+    setTimeout(() => come(), 50);
+    const { socket } = await opened();
+    expect(socket.hello).toMatchObject({ compress: ["deflate"], parts: 16 * 1024 * 1024 });
+  });
+
+  it("does without that, if it cannot be had: it offers nothing of it, and works", async () => {
+    vi.doMock("../src/more.js", unavailable);
+    const { client, connecting, socket } = await opened({ timing: { climb: 1 } });
+    expect(socket.hello).not.toHaveProperty("parts");
+    expect(socket.hello).not.toHaveProperty("compress");
+    socket.welcome({ limits: { part: 1024 } });
+    await connecting;
+    const large = "x".repeat(100_000);
+    await client.send("large", large);
+    expect(socket.messages("large")).toEqual([{ type: "large", payload: large }]);
+    socket.drop();
+    await until(() => sockets.length === 2);
+    sockets[1]?.open();
+    await until(() => sockets[1]?.frames.length);
+    sockets[1]?.welcome({ limits: { part: 1024 } });
+    await until(() => sockets[1]?.messages("large").length);
+    await expect(client.switchTransport("polling")).rejects.toMatchObject({ code: "NETWORK_ERROR" });
+    expect(client.isConnected).toBe(true);
+  });
+
+  it("goes on without it, if it takes its time, and has it the next time", async () => {
+    let come = () => {};
+    const there = new Promise<void>((done) => {
+      come = done;
+    });
+    vi.doMock("../src/more.js", async (original) => {
+      await there;
+      return original();
+    });
+    const { connecting, socket } = await opened();
+    expect(socket.hello).not.toHaveProperty("parts");
+    socket.welcome();
+    await connecting;
+    come();
+    await new Promise((done) => setTimeout(done, 50));
+    socket.drop();
+    await until(() => sockets.length === 2);
+    sockets[1]?.open();
+    await until(() => sockets[1]?.frames.length);
+    expect(sockets[1]?.hello).toHaveProperty("parts");
+  });
 });

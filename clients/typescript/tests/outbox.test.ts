@@ -8,10 +8,12 @@ import type { ClientOptions } from "../src/options.js";
 import { Outbox } from "../src/outbox.js";
 import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, type OutgoingOptions, QUEUED } from "../src/outgoing.js";
 import { Requests } from "../src/requests.js";
+import { block } from "../src/transports/upstream.js";
 import { JSON_CODEC } from "../src/wire/format.js";
 import type { Welcome } from "../src/wire/hello.js";
 import { ClientLine } from "../src/wire/line.js";
 import { Message, type Priority } from "../src/wire/message.js";
+import { PART, Parts } from "../src/wire/parts.js";
 import { FakeLink, settings, welcome } from "./support/link.js";
 
 let line: ClientLine<Outgoing>;
@@ -342,6 +344,184 @@ describe("a full queue", () => {
   });
 });
 
+describe("what is large", () => {
+  let links = 0;
+  /** A server that takes parts; a link that takes one piece and is busy then. */
+  function attachParts(fields: Partial<Welcome> = {}, again: readonly Outgoing[] = []): void {
+    line.parts ??= new Parts();
+    const made = { ...fields, limits: { part: PART } };
+    // Each link was of use.
+    line.parts.welcome(welcome({ ...made, received: links++ }), false);
+    link.busy = true;
+    attach(made, [...again]);
+  }
+  /** Let one slice leave, which is a part or what is small. */
+  function step(): void {
+    link.taken = () => {
+      link.busy = true;
+    };
+    link.busy = false;
+    outbox.flush();
+  }
+  const large = "x".repeat(3 * PART);
+  const parts = () => link.payloads.map((one) => (typeof one === "string" ? one : (one as { at: number }).at / PART));
+
+  it("leaves in parts and is counted with the last; what is more urgent passes between two of them", async () => {
+    make();
+    attachParts();
+    const message = say(large);
+    const gone = fate(message.wait(DEPARTED));
+    say("low", { priority: "low" });
+    step();
+    // It is on its way: who sent it goes on, and what is still to leave is no longer in the queue.
+    expect([await gone, message.stage, line.window.sent, outbox.waiting.length]).toEqual(["ok", QUEUED, 0, 2]);
+    say("normal");
+    say("critical", { priority: "critical" });
+    const high = say("high", { priority: "high" });
+    step();
+    step();
+    expect([high.place, message.place]).toEqual([1, -1]);
+    for (let n = 0; n < 5; n++) step();
+    expect(parts()).toEqual([0, "critical", "high", 1, 2, 3, "normal", "low"]);
+    expect([message.stage, message.place, line.window.sent]).toEqual([DEPARTED, 2, 5]);
+    expect(link.sent.map(({ place }) => place)).toEqual([0, 0, 2, 2]);
+  });
+
+  it("does not pass another one that is half out, however urgent: two cannot be", () => {
+    make();
+    attachParts();
+    say(large);
+    step();
+    say(`critical ${large}`, { priority: "critical" });
+    for (let n = 0; n < 8; n++) {
+      step();
+      if (n === 4) line.parts?.acked(undefined);
+    }
+    expect(parts()).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
+  });
+
+  it("is the first thing of the next link, after what is sent again, from where the server is", () => {
+    make();
+    attachParts();
+    say("counted");
+    step();
+    say(large);
+    for (let n = 0; n < 3; n++) step();
+    expect(parts()).toEqual(["counted", 0, 1, 2]);
+    const { of } = link.payloads[3] as { of: string };
+    outbox.end();
+    say("critical", { priority: "critical" });
+    link = new FakeLink();
+    attachParts({ resumed: true, part: { of, at: 2 * PART } }, line.window.held);
+    for (let n = 0; n < 8; n++) step();
+    expect(parts()).toEqual(["counted", 2, "critical", 3]);
+    expect(link.sent[0]?.place).toBe(0);
+    expect(line.window.sent).toBe(3);
+  });
+
+  it("was counted, and goes on where the server is: nothing passes it then", () => {
+    make();
+    attachParts();
+    const message = say(large);
+    for (let n = 0; n < 4; n++) step();
+    expect([message.stage, line.window.held]).toEqual([DEPARTED, [message]]);
+    const { of } = link.payloads[0] as { of: string };
+    outbox.end();
+    link = new FakeLink();
+    attachParts({ resumed: true, part: { of, at: PART } }, line.window.held);
+    step();
+    say("critical", { priority: "critical" });
+    for (let n = 0; n < 8; n++) step();
+    expect(parts()).toEqual([1, 2, 3, "critical"]);
+    expect([line.window.sent, outbox.sent]).toEqual([2, 2]);
+  });
+
+  it("that its sender takes back is never whole, and nobody waits for it", () => {
+    make();
+    attachParts();
+    const message = say(large);
+    say("next");
+    step();
+    outbox.withdraw(message, new Error("enough"));
+    for (let n = 0; n < 3; n++) step();
+    expect(parts()).toEqual([0, "next"]);
+    outbox.end();
+    const other = say(large);
+    link = new FakeLink();
+    attachParts({ resumed: true }, line.window.held);
+    step();
+    step();
+    outbox.end();
+    outbox.withdraw(other, new Error("enough"));
+    link = new FakeLink();
+    attachParts({ resumed: true }, line.window.held);
+    for (let n = 0; n < 3; n++) step();
+    expect(parts()).toEqual(["next"]);
+  });
+
+  it("begins anew in a new session, and fails with the client", async () => {
+    make();
+    attachParts();
+    const told = fate(say(large).wait(CONFIRMED));
+    step();
+    outbox.end();
+    outbox.beginAnew(line.window.reset());
+    link = new FakeLink();
+    attachParts();
+    step();
+    step();
+    expect(parts()).toEqual([0, 1]);
+    outbox.fail(new RequestError("gone"));
+    for (let n = 0; n < 3; n++) step();
+    expect([parts(), await told]).toEqual([[0, 1], expect.any(RequestError)]);
+  });
+
+  it("waits when as much is under way as may be; what is urgent and small does not", () => {
+    make();
+    attachParts();
+    say("x".repeat(40 * PART));
+    for (let n = 0; n < 20; n++) step();
+    expect(parts()).toEqual([0, 1, 2, 3, 4]);
+    say("critical", { priority: "critical" });
+    step();
+    const { of } = link.payloads[0] as { of: string };
+    line.parts?.acked({ of, at: 4 * PART });
+    for (let n = 0; n < 20; n++) step();
+    expect(parts()).toEqual([0, 1, 2, 3, 4, "critical", 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+
+  it("that does not pass fails, and something stands in its place, if it was counted", async () => {
+    make();
+    attachParts();
+    const told = [say(large), say("small")].map((one) => fate(one.wait(CONFIRMED)));
+    step();
+    const { of } = link.payloads[0] as { of: string };
+    const error = new RequestError("blocked");
+    expect(block({ outbox, line }, link.codec, error, 0, of)).toBeUndefined();
+    step();
+    expect([await told[0], parts()]).toEqual([error, [0, "small"]]);
+    expect(block({ outbox, line }, link.codec, error, 0)).toBe('{"type":""}');
+    expect([await told[1], [...outbox.blanks], errors]).toEqual([error, [0], []]);
+    outbox.end();
+    link = new FakeLink();
+    attachParts({ resumed: true }, line.window.held);
+    step();
+    expect(link.payloads).toEqual([undefined]);
+    const again = say(large);
+    for (let n = 0; n < 5; n++) step();
+    outbox.end();
+    link = new FakeLink();
+    outbox.arrived(line.confirm(1) ?? []);
+    attachParts({ resumed: true }, line.window.held);
+    step();
+    const { of: name } = link.payloads[0] as { of: string };
+    expect(block({ outbox, line }, link.codec, error, 1, name)).toBe('{"type":""}');
+    say("behind");
+    for (let n = 0; n < 3; n++) step();
+    expect([parts(), again.failure, link.sent.map(({ place }) => place)]).toEqual([[0, "behind"], error, [1, 2]]);
+  });
+});
+
 describe("a sender that gives up", () => {
   it("takes its message back, and makes room for another", async () => {
     make({ limits: { queue: 2 } });
@@ -405,10 +585,7 @@ describe("a link that ends", () => {
     say("new");
     outbox.arrived(line.confirm(1) ?? []);
     attach({ resumed: true }, line.window.held);
-    expect(link.sent).toEqual([
-      { place: 1, payloads: [1, 2] },
-      { place: 3, payloads: ["new"] },
-    ]);
+    expect(link.sent).toEqual([{ place: 1, payloads: [1, 2, "new"] }]);
   });
 });
 

@@ -53,6 +53,8 @@ async function polling(options: Partial<ClientOptions> = {}, fields: Fields = {}
   return { client, hello, poll: await http.next("poll"), ping: await http.next("send") };
 }
 
+/** However long it takes. */
+const EVER = { timeout: Number.POSITIVE_INFINITY };
 const name = { session: "s1", secret: "secret-1", attach: 1 };
 const said = ({ items: [head, ...rest] }: Asked) => ({ head, rest });
 const ack = (n: number): Said => ["ack", { n }];
@@ -261,6 +263,51 @@ describe("a POST", () => {
     expect(counts).toEqual([2, 2, 1, 1]);
   });
 
+  it("that failed is smaller the next time, down to one message, and grows again with those that arrive", async () => {
+    const { client, ping } = await polling();
+    ping.answer([ack(0)]);
+    await pass(0);
+    // About 1,000 bytes each.
+    for (let n = 0; n < 200; n++) client.send("n", `${n} ${"x".repeat(980)}`, EVER).catch(() => {});
+    const counts: number[] = [];
+    for (let n = 0; n < 8; n++) {
+      const post = await http.next("send");
+      expect(said(post).head).toEqual(["send", { ...name, from: 0 }]);
+      counts.push(said(post).rest.length);
+      post.fail();
+      await pass(2000);
+    }
+    expect(counts).toEqual([60, 29, 14, 6, 2, 1, 1, 1]);
+    counts.length = 0;
+    for (let sent = 0; sent < 200; ) {
+      const post = await http.next("send");
+      const { head, rest } = said(post);
+      expect(head).toEqual(["send", { ...name, from: sent }]);
+      expect(rest[0]).toMatchObject({ payload: expect.stringMatching(`^${sent} `) });
+      counts.push(rest.length);
+      sent += rest.length;
+      post.answer([ack(sent)]);
+    }
+    expect(Math.max(...counts)).toBeGreaterThan(25);
+    expect(counts.every((count, n) => count <= 2 * (counts[n - 1] ?? 1))).toBe(true);
+  });
+
+  it("that took long is smaller the next time", async () => {
+    const { client, ping } = await polling({}, { heartbeat: { interval: 3600, timeout: 3600 } });
+    ping.answer([ack(0)]);
+    await pass(0);
+    for (let n = 0; n < 120; n++) client.send("n", "x".repeat(980), EVER).catch(() => {});
+    const counts: number[] = [];
+    for (let sent = 0; counts.length < 3; ) {
+      const post = await http.next("send");
+      counts.push(said(post).rest.length);
+      sent += counts.at(-1) ?? 0;
+      await pass(2500);
+      post.answer([ack(sent)]);
+    }
+    expect(counts).toEqual([61, 30, 15]);
+  });
+
   it("that is never answered is given up, and made again", async () => {
     const { ping } = await polling({}, { heartbeat: { interval: 3, timeout: 1 } });
     expect(ping.signal.aborted).toBe(false);
@@ -280,6 +327,299 @@ describe("a POST", () => {
     bye.answer([["close", { code: "bye", number: 4209 }]]);
     await pass(0);
     expect([closed, poll.signal.aborted]).toEqual([true, true]);
+  });
+});
+
+/** Take a request that waits, if there is one. */
+function take(leaf: string): Asked | undefined {
+  const place = http.asked.findIndex(({ url }) => url.pathname.endsWith(`/${leaf}`));
+  return place < 0 ? undefined : http.asked.splice(place, 1)[0];
+}
+
+describe("what something on the way refuses", () => {
+  const POISON = "attack";
+  const html = { "Content-Type": "text/html" };
+
+  /** Answer each POST as a firewall and a server behind it do; return the bodies that passed, until `done`. */
+  async function firewall(refuses: (post: Asked) => number | undefined, done: () => unknown, has = 0) {
+    const passed: Fields[] = [];
+    for (let n = 0; n < 500 && !done(); n++) {
+      await pass(10);
+      const asked = take("send");
+      if (!asked) continue;
+      const status = refuses(asked);
+      if (status) {
+        asked.answer([], status, html);
+        continue;
+      }
+      const [, { from }] = asked.items[0] as [string, { from: number }];
+      const messages = asked.items.filter((item): item is Fields & { type: string } => !Array.isArray(item));
+      passed.push(...messages.slice(has - from));
+      has = Math.max(has, from + messages.length);
+      asked.answer([ack(has)]);
+    }
+    return passed;
+  }
+  const body = ({ items }: Asked) => JSON.stringify(items);
+
+  it.each([
+    [413, "message_too_big"],
+    [403, "blocked"],
+    [400, "blocked"],
+    [451, "blocked"],
+  ])("with %i fails with %s; those before and behind it arrive, in order", async (status, code) => {
+    const { client, ping, poll } = await polling();
+    const told = record(client);
+    ping.answer([ack(0)]);
+    await pass(0);
+    const outcomes: unknown[] = [];
+    for (let n = 0; n < 40; n++) {
+      const payload = n === 20 ? POISON : n;
+      client.send("n", payload, { confirm: true, ...EVER }).then(
+        () => outcomes.push(n),
+        (error) => outcomes.push([n, error.code, error.reason]),
+      );
+    }
+    const asked = client.request("ask", POISON, EVER).catch(({ code }) => code);
+    const passed = await firewall(
+      (post) => (body(post).includes(POISON) ? status : undefined),
+      () => outcomes.length === 40,
+    );
+    const numbers = Array.from({ length: 40 }, (_, n) => n);
+    expect(passed.map(({ payload }) => payload).filter((n) => n !== undefined)).toEqual(
+      numbers.filter((n) => n !== 20),
+    );
+    expect(outcomes.filter((one) => typeof one === "number")).toEqual(numbers.filter((n) => n !== 20));
+    expect(outcomes.find((one) => typeof one !== "number")).toEqual([
+      20,
+      code,
+      `something on the way: answered with ${status}`,
+    ]);
+    await firewall(
+      (post) => (body(post).includes(POISON) ? status : undefined),
+      () => passed.length === -1,
+    );
+    expect(await asked).toBe(code);
+    // What stands in their places is refused by the server, and that is no news.
+    poll.answer([
+      { type: "error", payload: { code: "undecodable", n: 21 } },
+      { type: "error", payload: { code: "undecodable", n: 41 } },
+      { type: "error", payload: { code: "unknown_type", n: 7 } },
+    ]);
+    await pass(0);
+    expect([told.disconnect, told.error]).toEqual([[], [expect.objectContaining({ code: "unknown_type" })]]);
+  });
+
+  it("is the path itself, if a POST without any message is refused, too: nothing fails, the link does", async () => {
+    const { client, ping } = await polling();
+    const told = record(client);
+    ping.answer([ack(0)]);
+    await pass(0);
+    const outcomes: unknown[] = [];
+    for (let n = 0; n < 3; n++) client.send("n", n, { confirm: true, ...EVER }).catch((error) => outcomes.push(error));
+    const passed = await firewall(
+      () => 403,
+      () => told.disconnect?.length,
+    );
+    expect([passed, outcomes, told.disconnect]).toEqual([[], [], ["NETWORK_ERROR"]]);
+    await pass(1000);
+    const hello = await http.next("poll");
+    hello.answer([welcomeTo(hello)]);
+    const more = await firewall(
+      () => undefined,
+      () => client.getConnectionInfo().counters.confirmed === 3,
+    );
+    expect(more.map(({ payload }) => payload)).toEqual([0, 1, 2]);
+  });
+
+  it("is a POST that is too large for it, and not its message: that passes in parts", async () => {
+    const { client, ping } = await polling({}, { limits: { part: 16_384 } });
+    const told = record(client);
+    ping.answer([ack(0)]);
+    await pass(0);
+    const large = `${"y".repeat(20_000)}end`;
+    void client.send("large", large, EVER);
+    void client.send("small", 1, EVER);
+    let item = "";
+    let counted = 0;
+    for (let n = 0; n < 500 && counted < 2; n++) {
+      await pass(10);
+      const post = await http.next("send");
+      if (body(post).length > 5000) {
+        post.answer([], 413, html);
+        continue;
+      }
+      let part: object | undefined;
+      for (const said of post.items.slice(1)) {
+        if (!Array.isArray(said)) counted++;
+        else if (said[0] === "part") {
+          const { of, at, size, data } = said[1] as { of: string; at: number; size: number; data: string };
+          expect(at).toBeLessThanOrEqual(item.length);
+          item = item.slice(0, at) + data;
+          part = { of, at: item.length };
+          if (item.length === size) counted++;
+        }
+      }
+      post.answer([["ack", { n: counted, ...(counted ? {} : { part }) }]]);
+    }
+    expect(JSON.parse(item)).toEqual({ type: "large", payload: large });
+    expect([counted, told.error, told.disconnect]).toEqual([2, [], []]);
+  });
+
+  it("is part of a large message: that fails, half out or whole, and what is behind it goes on", async () => {
+    const { client, ping } = await polling({}, { limits: { part: 4096 } });
+    const told = record(client);
+    ping.answer([ack(0)]);
+    await pass(0);
+    const outcomes: unknown[] = [];
+    const tell = (what: string, said: Promise<void>) =>
+      said.then(
+        () => outcomes.push(what),
+        ({ code }) => outcomes.push([what, code]),
+      );
+    void tell("first", client.send("first", 1, { confirm: true, ...EVER }));
+    void tell(
+      "half",
+      client.send("half", `${"x".repeat(6000)}${POISON}${"x".repeat(400_000)}`, { confirm: true, ...EVER }),
+    );
+    void tell("last", client.send("last", `${"x".repeat(6000)}${POISON}`, { confirm: true, ...EVER }));
+    void tell("behind", client.send("behind", 1, { confirm: true, ...EVER }));
+    let counted = 0;
+    const parts: Record<string, number> = {};
+    for (let n = 0; n < 900 && outcomes.length < 4; n++) {
+      await pass(10);
+      const post = take("send");
+      if (!post) continue;
+      if (body(post).includes(POISON)) {
+        post.answer([], 403, html);
+        continue;
+      }
+      const [, { from }] = post.items[0] as [string, { from: number }];
+      let at = from;
+      let part: object | undefined;
+      for (const said of post.items.slice(1)) {
+        if (!Array.isArray(said)) at++;
+        else if (said[0] === "part") {
+          const { of, at: begins, size, data } = said[1] as { of: string; at: number; size: number; data: string };
+          expect(begins).toBeLessThanOrEqual(parts[of] ?? 0);
+          parts[of] = begins + data.length;
+          part = parts[of] === size ? undefined : { of, at: parts[of] };
+          if (parts[of] === size) at++;
+        }
+      }
+      counted = Math.max(counted, at);
+      post.answer([["ack", { n: counted, ...(part && { part }) }]]);
+    }
+    expect(outcomes).toEqual(["first", ["half", "blocked"], ["last", "blocked"], "behind"]);
+    expect([told.disconnect, told.error]).toEqual([[], []]);
+  });
+});
+
+describe("an answer that is cut", () => {
+  const encoder = new TextEncoder();
+  /** Answer a poll with chunks, and cut it after them. */
+  function cutAfter(poll: Asked, chunks: (string | Uint8Array)[], error = true): void {
+    const stream = new ReadableStream<Uint8Array>(
+      {
+        start(pipe) {
+          for (const chunk of chunks) pipe.enqueue(typeof chunk === "string" ? encoder.encode(chunk) : chunk);
+          if (!error) pipe.close();
+        },
+        // What was put into it is read before it breaks.
+        pull: (pipe) => pipe.error(new TypeError("terminated")),
+      },
+      { highWaterMark: 0 },
+    );
+    poll.respond(new Response(stream));
+  }
+  const line = (payload: unknown) => `${JSON.stringify({ type: "n", payload })}\n`;
+
+  it("has brought what was whole: the next poll goes on behind that, at once and ever again", async () => {
+    const { client, poll } = await polling();
+    const told = record(client);
+    const heard: unknown[] = [];
+    client.subscribe("n", ({ payload }) => heard.push(payload));
+    let next = poll;
+    for (let n = 0; n < 30; n++) {
+      cutAfter(next, [line(n).slice(0, 5), line(n).slice(5), line("never whole").slice(0, 9)]);
+      next = await http.next("poll");
+      expect(next.items).toEqual([["poll", { ...name, received: n + 1 }]]);
+    }
+    expect(heard).toEqual(Array.from({ length: 30 }, (_, n) => n));
+    expect([told.disconnect, told.error]).toEqual([[], []]);
+  });
+
+  it("has brought nothing, if nothing was whole: it is asked again after a pause", async () => {
+    const { poll } = await polling();
+    cutAfter(poll, [line(1).slice(0, 9)]);
+    for (let n = 0; n < 5; n++) await turn();
+    expect(http.asked.filter(({ url }) => url.pathname.endsWith("/poll"))).toEqual([]);
+    await pass(50);
+    expect((await http.next("poll")).items).toEqual([["poll", { ...name, received: 0 }]]);
+  });
+
+  it("to a hello has brought the welcome, and polls go on", async () => {
+    const client = make("polling");
+    const connecting = client.connect();
+    const hello = await http.next("poll");
+    const heard: unknown[] = [];
+    client.subscribe("n", ({ payload }) => heard.push(payload));
+    cutAfter(hello, [`${JSON.stringify(welcomeTo(hello))}\n`, line(1), line(2).slice(0, 4)]);
+    await connecting;
+    expect((await http.next("poll")).items).toEqual([["poll", { ...name, received: 1 }]]);
+    expect(heard).toEqual([1]);
+  });
+
+  it("has brought what could be undone, if it is compressed", async () => {
+    const { client, poll } = await polling({}, { compress: "deflate" });
+    const heard: unknown[] = [];
+    client.subscribe("n", ({ payload }) => heard.push(payload));
+    const { createDeflateRaw, constants } = await import("node:zlib");
+    const deflate = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH });
+    const chunks: Uint8Array[] = [Uint8Array.of(1)];
+    deflate.on("data", (data) => chunks.push(data));
+    deflate.write(line(1) + line(2) + line(3).slice(0, 7));
+    await new Promise((done) => deflate.once("data", done));
+    let pipe: ReadableStreamDefaultController<Uint8Array> | undefined;
+    poll.respond(new Response(new ReadableStream<Uint8Array>({ start: (made) => void (pipe = made) })));
+    pipe?.enqueue(Buffer.concat(chunks));
+    for (let n = 0; n < 2000 && heard.length < 2; n++) await turn();
+    pipe?.error(new TypeError("terminated"));
+    expect((await http.next("poll")).items).toEqual([["poll", { ...name, received: 2 }]]);
+    expect(heard).toEqual([1, 2]);
+  });
+
+  it("is a sign of life with each of its pieces", async () => {
+    const { client, poll, ping } = await polling(
+      { heartbeatInterval: 2000, pingTimeout: 1000 },
+      { heartbeat: { interval: 2, timeout: 1 } },
+    );
+    ping.answer([ack(0)]);
+    const told = record(client);
+    let pipe: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const stream = new ReadableStream<Uint8Array>({ start: (made) => void (pipe = made) });
+    poll.respond(new Response(stream));
+    const large = line("x".repeat(3000));
+    for (let n = 0; n < 30; n++) {
+      pipe?.enqueue(encoder.encode(large.slice(n * 100, n * 100 + 100)));
+      await pass(300);
+      for (const post of http.asked.splice(0)) post.answer([ack(0)]);
+    }
+    expect([told.disconnect, client.isConnected]).toEqual([[], true]);
+    pipe?.enqueue(encoder.encode(large.slice(3000)));
+    pipe?.close();
+    await pass(0);
+    expect(client.getConnectionInfo().counters.received).toBe(1);
+  });
+
+  it("is refused, if one item of it is larger than may be", async () => {
+    const { client, poll } = await polling({ limits: { frame: 1000 } });
+    const told = record(client);
+    cutAfter(poll, [line(1), "x".repeat(900), "x".repeat(200)]);
+    // What was whole before it has come.
+    cutAfter(await http.next("poll"), ["x".repeat(1001)]);
+    await pass(0);
+    expect([client.getConnectionInfo().counters.received, told.disconnect]).toEqual([1, ["message_too_big"]]);
   });
 });
 

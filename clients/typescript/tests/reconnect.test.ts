@@ -40,7 +40,7 @@ describe("a first connection", () => {
     network.last.welcome({ node: "n7" });
     await connecting;
     const { v, attach, nonce, ...rest } = network.last.hello;
-    expect([v, attach, rest]).toEqual([1, 1, { compress: ["deflate"], covers: true }]);
+    expect([v, attach, rest]).toEqual([1, 1, { compress: ["deflate"], covers: true, parts: 16 * 1024 * 1024 }]);
     expect((nonce as string).length).toBeGreaterThanOrEqual(16);
     expect(told.connect).toEqual([expect.objectContaining({ sessionId: "s1", node: "n7", isConnected: true })]);
     expect([told.state, told.transport, told.reconnect]).toEqual([["connecting", "connected"], ["websocket"], []]);
@@ -115,6 +115,7 @@ describe("after a loss", () => {
     network.last.drop();
     await pass(500);
     network.last.welcome({ resumed: false, reason: "overflow", from: 5 }, { type: "n", payload: 6 });
+    await settled();
     expect(told.gap).toEqual([{ reason: "overflow", n: 3 }]);
     network.last.drop();
     await pass(1000);

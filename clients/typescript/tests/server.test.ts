@@ -117,6 +117,28 @@ describe.each(TRANSPORTS)("over %s", (type) => {
     expect(client.getConnectionInfo().counters.confirmed).toBeGreaterThanOrEqual(3);
   });
 
+  it.runIf(type !== "websocket")("lets one POST fail that a firewall refuses, and those behind it go on", async () => {
+    const firewall: typeof fetch = async (input, options) =>
+      String(options?.body).includes("attack") ? new Response("<h1>no</h1>", { status: 403 }) : fetch(input, options);
+    const [ann, bob] = [make({ ...only(type), fetch: firewall }), make({ url: server.url })];
+    await Promise.all([ann.connect(), bob.connect()]);
+    const room = `firewall-${type}`;
+    await Promise.all([ann.joinRoom(room), bob.joinRoom(room)]);
+    const heard: unknown[] = [];
+    bob.subscribe("n", ({ payload }) => heard.push(payload));
+    const numbers = Array.from({ length: 30 }, (_, n) => n);
+    const said = numbers.map((n) => ann.sendToRoom(room, "n", n % 10 === 5 ? `attack ${n}` : n, { confirm: true }));
+    const asked = ann.request("echo", "attack");
+    const outcomes = await Promise.allSettled([...said, asked]);
+    expect(outcomes.filter(({ status }) => status === "rejected")).toEqual(
+      Array(4).fill({ status: "rejected", reason: expect.objectContaining({ code: "blocked" }) }),
+    );
+    expect(await ann.request("echo", 1)).toBe(1);
+    await until(() => heard.length >= 27);
+    expect(heard).toEqual(numbers.filter((n) => n % 10 !== 5));
+    expect(ann.errors).toEqual([]);
+  });
+
   it("says goodbye, so that the session ends at once", async () => {
     const [ann, bob] = [make(only(type)), make({ ...only(type), url: server.url })];
     await Promise.all([ann.connect(), bob.connect()]);

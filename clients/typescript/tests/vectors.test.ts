@@ -2,8 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { cbor } from "../src/cbor.js";
-import { inbound } from "../src/inbound.js";
-import { inflate } from "../src/inflate.js";
+import { inbound, inflate } from "../src/inflate.js";
 import { afterClose } from "../src/wire/codes.js";
 import { type Codec, type Data, JSON_CODEC, WireError } from "../src/wire/format.js";
 import { parseWelcome } from "../src/wire/hello.js";
@@ -74,7 +73,7 @@ describe("what is bad", () => {
       () => codes.push("taken"),
       (error) => codes.push((error as WireError).code),
       MAX_SIZE,
-      [],
+      false,
     );
     await push(unhex(hex));
     expect(codes).toEqual([becomes]);
@@ -154,7 +153,7 @@ class Player {
     if (step.do === "put") return { from: line.put({ name: step.message, size: 1 }) };
     if (step.do === "ack") return { ok: !!line.confirm(step.n) };
     if (step.do === "lost") return { left: line.detach(on) };
-    if (step.do === "poll") return { received: line.rewind() };
+    if (step.do === "poll") return line.rewind();
     if (step.do === "superseded") return { mine: line.isMine(step.attach) };
     const { session = null, secret = null, attach, attached, received, window, full } = line;
     return { session, secret, attach, attached, received, full, sent: window.sent, confirmed: window.confirmed };

@@ -118,14 +118,15 @@ describe("a close", () => {
 
 describe("sending", () => {
   const speech = { codec: JSON_CODEC, maxSize: 1000, patience: 1 };
+  const piece = (data: string) => ({ data, size: data.length, ends: true });
 
   it("is one frame for each message, or one for several where that was agreed on", () => {
     const link = make();
     network.last.open();
     link.speak({ ...speech, batch: 1 });
-    link.send(["1", "2"]);
+    link.send(["1", "2"].map(piece));
     link.speak({ ...speech, batch: 2 });
-    link.send(["3", "4", "5"]);
+    link.send(["3", "4", "5"].map(piece));
     expect(network.last.frames.slice(1)).toEqual(["1", "2", "3\n4", "5"]);
   });
 

@@ -52,9 +52,67 @@ export async function bodyOf(response: Response, codec: Codec, limit: number): P
   } catch (error) {
     throw asLost(error);
   }
-  if (bytes.length > limit)
-    throw new LinkLost(`an answer of ${bytes.length} bytes`, "message_too_big", undefined, undefined, false);
+  if (bytes.length > limit) throw tooBig(bytes.length);
   return codec.binary || bytes[0] === 1 ? bytes : new TextDecoder().decode(bytes);
+}
+
+/**
+ * Hand over the items of an answer while they come: what has arrived when it is cut has arrived.
+ *
+ * @param take takes whole items, as a frame.
+ * @param heard is called when bytes come.
+ * @throws LinkLost: it was cut short, or has an item of more than `limit` bytes.
+ */
+export async function follow(
+  response: Response,
+  codec: Codec,
+  limit: number,
+  take: (frame: Data) => Promise<void> | void,
+  heard: () => void,
+): Promise<void> {
+  if (!response.body?.getReader) return take(await bodyOf(response, codec, limit));
+  let reader = response.body.getReader() as ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  let rest = new Uint8Array();
+  for (let isFirst = true; ; isFirst = false) {
+    let got: ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
+    try {
+      got = await reader.read();
+      if (isFirst && got.value?.[0] === 1) {
+        reader = unpacked(got.value, reader);
+        continue;
+      }
+    } catch (error) {
+      throw asLost(error);
+    }
+    if (got.done) break;
+    heard();
+    const bytes = new Uint8Array(rest.length + got.value.length);
+    bytes.set(rest);
+    bytes.set(got.value, rest.length);
+    const end = codec.whole(bytes);
+    rest = bytes.subarray(end);
+    if (rest.length > limit) throw tooBig(rest.length);
+    if (end) await take(bytes.subarray(0, end));
+  }
+  if (rest.length) await take(rest);
+}
+
+/** Undo the compression of a stream, whose first bytes have come. */
+function unpacked(first: Uint8Array<ArrayBuffer>, reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>) {
+  let next: Uint8Array<ArrayBuffer> | undefined = first.subarray(1);
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (pipe) => {
+      const value = next ?? (await reader.read()).value;
+      next = undefined;
+      if (value) pipe.enqueue(value);
+      else pipe.close();
+    },
+  });
+  return stream.pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+}
+
+function tooBig(bytes: number): LinkLost {
+  return new LinkLost(`an answer of ${bytes} bytes`, "message_too_big", undefined, undefined, false);
 }
 
 /** Make of a response with another status than 200 what it means. Without a code of ours it was no server of ours. */

@@ -9,9 +9,11 @@
 
 import { NetworkError, type RealtimeError, Refused, said } from "../errors.js";
 import type { ConnectionType, Settings } from "../options.js";
+import type { Outbox } from "../outbox.js";
 import type { Outgoing } from "../outgoing.js";
 import { type Codec, type Data, sizeOf, WireError } from "../wire/format.js";
 import type { ClientLine } from "../wire/line.js";
+import type { Piece } from "../wire/parts.js";
 
 /** A link has ended, or never came to be. */
 export class LinkLost {
@@ -47,11 +49,11 @@ export class LinkLost {
   }
 }
 
-/** Return the loss that was thrown, or one made of whatever else was. */
-export function asLost(error: unknown): LinkLost {
+/** Return the loss that was thrown, or one made of whatever else was: a `code` for it, and what its reason begins with. */
+export function asLost(error: unknown, code?: string, what = ""): LinkLost {
   if (error instanceof LinkLost) return error;
-  const code = error instanceof WireError ? error.code : undefined;
-  return new LinkLost(String(error), code, undefined, undefined, true, error);
+  if (error instanceof WireError) code = error.code;
+  return new LinkLost(what + error, code, undefined, undefined, true, error);
 }
 
 /** What was agreed on in `welcome`. */
@@ -82,6 +84,8 @@ export interface Context {
   lost(lost: LinkLost): void;
   /** The link is no longer busy. */
   drained(): void;
+  /** Where messages come from: told of one that does not pass. */
+  readonly outbox: Outbox;
 }
 
 /** One transport connection. */
@@ -93,12 +97,12 @@ export interface Link {
   readonly confirms: boolean;
   /** More waits here than should: `send` nothing until `drained` was called. */
   readonly busy: boolean;
-  /** Connect and say hello. `hello` is called when it can be said at once: it holds counts. */
-  open(hello: () => Data): void;
+  /** Connect and say hello. `hello` is called when it can be said at once: it holds counts. It may wait for code. */
+  open(hello: () => Data | Promise<Data>): void;
   /** The welcome has come: speak like this from now on. */
   speak(speech: Speech): void;
-  /** Send encoded messages; `place` is the count of the first. */
-  send(items: readonly Data[], place: number): void;
+  /** Send encoded messages, or parts of them; `place` is the count of the first. */
+  send(pieces: readonly Piece[], place: number): void;
   /** Send one encoded control item, before messages that wait. */
   control(item: Data): void;
   /** Resolves when everything has left, or the link has ended. */

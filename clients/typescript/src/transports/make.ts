@@ -6,7 +6,7 @@
  */
 
 import type { ConnectionType } from "../options.js";
-import { type Context, type Link, LinkLost } from "./link.js";
+import { asLost, type Context, type Link } from "./link.js";
 import { WebSocketLink } from "./websocket.js";
 
 const CODE: Record<ConnectionType, () => Promise<new (context: Context) => Link>> = {
@@ -26,7 +26,7 @@ export async function make(type: ConnectionType, context: (link: () => Link) => 
     const link: Link = new Made(context(() => link));
     return link;
   } catch (error) {
-    throw new LinkLost(`cannot load ${type}: ${error}`, undefined, undefined, undefined, true, error);
+    throw asLost(error, undefined, `cannot load ${type}: `);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What event streams and polls have in common: a way down of their own, and POSTs for the way up. */
 
 import { asLost, type Codec, type ConnectionType, type Context, type Data, type Link, type Speech } from "../core.js";
+import type { Piece } from "../wire/parts.js";
 import { Upstream } from "./upstream.js";
 
 /** A `Link` whose way down is still to be written: `_run`. */
@@ -20,14 +21,14 @@ export abstract class PostingLink implements Link {
     return this._upstream?.busy ?? true;
   }
 
-  open(hello: () => Data): void {
+  open(hello: () => Data | Promise<Data>): void {
     this._run(hello()).catch((error) => {
       if (!this._abort.signal.aborted) this._context.lost(asLost(error));
     });
   }
 
   /** Say hello and hand over what comes, until `_abort`. @throws LinkLost: why nothing more will. */
-  protected abstract _run(hello: Data): Promise<void>;
+  protected abstract _run(hello: Data | Promise<Data>): Promise<void>;
 
   speak(speech: Speech): void {
     this.codec = speech.codec;
@@ -35,8 +36,8 @@ export abstract class PostingLink implements Link {
     this._upstream = new Upstream(this._context, speech);
   }
 
-  send(items: readonly Data[], place: number): void {
-    this._upstream?.send(items, place);
+  send(pieces: readonly Piece[], place: number): void {
+    this._upstream?.send(pieces, place);
   }
 
   control(item: Data): void {

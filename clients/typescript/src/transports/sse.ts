@@ -61,7 +61,7 @@ export class SseLink extends PostingLink {
     super(context, context.codec.binary ? JSON_CODEC : context.codec);
   }
 
-  protected override async _run(hello: Data): Promise<void> {
+  protected override async _run(hello: Data | Promise<Data>): Promise<void> {
     const { settings, heard, frame } = this._context;
     const { signal } = this._abort;
     const events = new EventStream(settings.limits.frame);
@@ -71,7 +71,7 @@ export class SseLink extends PostingLink {
     };
     // Whether the platform can stream at all, not whether this answer has a body.
     if (settings.fetch || "body" in Response.prototype) {
-      const response = await post(this._context, "sse", hello, this.codec, { signal });
+      const response = await post(this._context, "sse", await hello, this.codec, { signal });
       const kind = response.headers.get("Content-Type") ?? "nothing";
       if (!kind.startsWith("text/event-stream") || !response.body) {
         throw new LinkLost(`the answer is ${kind}, not an event stream`);
@@ -82,7 +82,7 @@ export class SseLink extends PostingLink {
         await take(decoder.decode(got.value, { stream: true }));
       }
     } else {
-      await stream(this._context, hello as string, take, signal);
+      await stream(this._context, (await hello) as string, take, signal);
     }
     throw new LinkLost("the stream has ended");
   }

@@ -3,6 +3,7 @@
 import type { WebSocketLike } from "../options.js";
 import { atMost, later } from "../timers.js";
 import { type Codec, type Data, JSON_CODEC } from "../wire/format.js";
+import type { Piece } from "../wire/parts.js";
 import { asLost, batches, type Context, type Link, LinkLost, type Speech } from "./link.js";
 
 /** Bytes that may wait in the socket. Small: what waits there can no longer be overtaken. */
@@ -37,7 +38,7 @@ export class WebSocketLink implements Link {
     return busy;
   }
 
-  open(hello: () => Data): void {
+  open(hello: () => Data | Promise<Data>): void {
     const { settings, frame, lost } = this._context;
     const WebSocket = settings.webSocket === undefined ? globalThis.WebSocket : settings.webSocket;
     const query = this.codec === JSON_CODEC ? "" : `?codec=${this.codec.name}`;
@@ -50,7 +51,11 @@ export class WebSocketLink implements Link {
       return lost(asLost(error));
     }
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.control(hello());
+    socket.onopen = () => {
+      const item = hello();
+      if (item instanceof Promise) item.then((item) => this.control(item), lost);
+      else this.control(item);
+    };
     socket.onmessage = ({ data }: { data: string | ArrayBuffer }) =>
       void frame(typeof data === "string" ? data : new Uint8Array(data));
     socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
@@ -74,8 +79,9 @@ export class WebSocketLink implements Link {
     this.codec = speech.codec;
   }
 
-  send(items: readonly Data[]): void {
+  send(pieces: readonly Piece[]): void {
     const { batch, maxSize, codec } = this._speech as Speech;
+    const items = pieces.map((piece) => piece.item?.(codec) ?? piece.data);
     for (const some of batches(items, batch, maxSize))
       this.control(some.length > 1 ? codec.join(some) : (some[0] as Data));
   }

@@ -19,6 +19,8 @@ export interface Codec {
   control(name: string, fields: Record<string, unknown>): Data;
   /** Make one frame of encoded items. */
   join(items: readonly Data[]): Data;
+  /** Return how many bytes of the beginning of a frame are whole items. */
+  whole(frame: Uint8Array<ArrayBuffer>): number;
   /** @throws WireError: the frame cannot be cut into items, so that nobody knows how many it held. */
   decode(frame: Data): Item[];
 }
@@ -52,6 +54,7 @@ export const JSON_CODEC: Codec = {
   encode: (message) => JSON.stringify(envelope(message)),
   control: (name, fields) => JSON.stringify([name, fields]),
   join: (items) => items.join("\n"),
+  whole: (frame) => frame.lastIndexOf(10) + 1,
   decode(frame) {
     const text = typeof frame === "string" ? frame : new TextDecoder().decode(frame);
     const items: Item[] = [];

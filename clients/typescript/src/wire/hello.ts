@@ -1,6 +1,7 @@
 /** The two halves of an attach: `hello`, written sparsely, and `welcome`, read strictly. */
 
 import { WireError } from "./format.js";
+import type { Place } from "./parts.js";
 
 /** The version of the wire that this package speaks. */
 export const VERSION = 1;
@@ -24,6 +25,10 @@ export interface Hello {
   batch?: boolean | undefined;
   /** The client keeps cursors: tell it what a message stands for, and which offsets are not for it. */
   covers?: boolean | undefined;
+  /** The client takes messages in parts, of so many bytes each at most. */
+  parts?: number | undefined;
+  /** What it holds of one that is not all there. */
+  part?: Place | undefined;
 }
 
 /** What a server answers to a hello that it takes. Times are seconds, as on the wire. */
@@ -36,6 +41,8 @@ export interface Welcome {
   /** The count of messages of this session before the first that follows. */
   from: number;
   reason?: string;
+  /** What the server holds of a message that is not all there. */
+  part?: Place;
   /** The session's rooms survived. */
   rooms: boolean;
   codec: string;
@@ -43,7 +50,7 @@ export interface Welcome {
   batch: boolean;
   node: string;
   heartbeat: { interval: number; timeout: number };
-  limits: Readonly<Partial<Record<"max_message_size" | "window" | "rate_per_second" | "burst", number>>>;
+  limits: Readonly<Partial<Record<"max_message_size" | "window" | "rate_per_second" | "burst" | "part", number>>>;
   ttl: number;
   /** Advice for coming back: attempts before the client is suspended, and where its backoff begins. */
   reconnect: { attempts: number; delay: number };
@@ -65,7 +72,7 @@ const USUAL = {
   reconnect: { attempts: 0, delay: 0 },
 };
 /** What is not there if it is not. */
-const OPTIONAL = { reason: "", compress: "" };
+const OPTIONAL = { reason: "", compress: "", part: { of: "", at: 0 } };
 
 /**
  * Read the fields of a `welcome`.

@@ -8,6 +8,7 @@
 
 import { WireError } from "./format.js";
 import { type Hello, VERSION, type Welcome } from "./hello.js";
+import type { Parts, Place } from "./parts.js";
 import { type Sized, Window } from "./window.js";
 
 /** What a welcome means for the client. */
@@ -25,7 +26,7 @@ export interface Resumption<M> {
 }
 
 /** What the caller adds to a hello. */
-export type HelloOptions = Pick<Hello, "token" | "client" | "compress" | "batch" | "covers"> & {
+export type HelloOptions = Pick<Hello, "token" | "client" | "compress" | "batch" | "covers" | "parts"> & {
   /** The messages are gone (a page was reloaded): keep identity and rooms, reset both counts. */
   forget?: boolean;
 };
@@ -51,6 +52,8 @@ export class ClientLine<M extends Sized> {
   received = 0;
   /** The connection that the last welcome came by; `undefined` before it or after its end. */
   connection: object | undefined;
+  /** What comes and goes in parts; `undefined` until their code is there. */
+  parts: Parts | undefined;
   private _nonce = nonce();
   private _asked: object | undefined;
   private _forget = false;
@@ -102,6 +105,7 @@ export class ClientLine<M extends Sized> {
       nonce: this._nonce,
       ...(session !== undefined && { session, secret, received: this._forget ? null : confirmable, sent: window.sent }),
       ...options,
+      part: this.parts?.hello(this._forget),
     };
   }
 
@@ -163,10 +167,10 @@ export class ClientLine<M extends Sized> {
     return true;
   }
 
-  /** Return the `received` of the next poll. Its answer begins there; only the newest poll's may be taken. */
-  rewind(): number {
+  /** Return what the next poll says. Its answer begins there; only the newest poll's may be taken. */
+  rewind(): { received: number; part: Place | undefined } {
     this._skip = 0;
-    return this.received;
+    return { received: this.received, part: this.parts?.place };
   }
 
   /** Count a message out, as it is written. Returns its place: the `from` of a POST that begins with it. */
@@ -188,7 +192,7 @@ export class ClientLine<M extends Sized> {
 }
 
 /** Return 24 characters that nobody guesses. */
-function nonce(): string {
+export function nonce(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(18));
   return btoa(String.fromCharCode(...bytes)).replace(/[+/]/g, "-");
 }

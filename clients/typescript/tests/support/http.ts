@@ -12,6 +12,8 @@ export interface Asked {
   /** Answer it with a stream. */
   stream(): { say(...items: Said[]): void; write(text: string): void; end(): void };
   fail(error?: Error): void;
+  /** Answer it with anything. */
+  respond(response: Response): void;
   signal: AbortSignal;
 }
 
@@ -48,6 +50,7 @@ export class FakeHttp {
           };
         },
         fail: (error = new TypeError("fetch failed")) => reject(error),
+        respond: resolve,
         signal: signal as AbortSignal,
       });
     });

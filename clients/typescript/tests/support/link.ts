@@ -4,6 +4,7 @@ import { type Settings, settle } from "../../src/options.js";
 import type { Link, Speech } from "../../src/transports/link.js";
 import { type Codec, type Data, JSON_CODEC } from "../../src/wire/format.js";
 import type { Welcome } from "../../src/wire/hello.js";
+import type { Piece } from "../../src/wire/parts.js";
 
 /** Takes what it is given, as long as it is not `busy`. */
 export class FakeLink implements Link {
@@ -25,9 +26,14 @@ export class FakeLink implements Link {
   open(): void {}
   speak(_: Speech): void {}
 
-  send(items: readonly Data[], place: number): void {
-    this.sent.push({ place, payloads: items.map((item) => JSON.parse(item as string).payload) });
+  send(pieces: readonly Piece[], place: number): void {
+    this.sent.push({ place, payloads: pieces.map((piece) => this.read(piece)) });
     this.taken();
+  }
+
+  /** A message's payload; of a part its fields. */
+  private read({ data, item }: Piece): unknown {
+    return item ? JSON.parse(item(this.codec) as string)[1] : JSON.parse(data as string).payload;
   }
 
   control(item: Data): void {

@@ -25,8 +25,8 @@ export class RealServer {
   }
 
   /** A program of `tests/support`. */
-  static program(name: string): Promise<RealServer> {
-    return RealServer.run("python", [resolve("tests/support", name)]);
+  static program(name: string, ...args: unknown[]): Promise<RealServer> {
+    return RealServer.run("python", [resolve("tests/support", name), ...args.map(String)]);
   }
 
   private static async run(name: string, args: string[], options: string[] = []): Promise<RealServer> {

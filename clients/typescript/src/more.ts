@@ -1,0 +1,5 @@
+/** What every client has that can load it: see `beside.ts`. */
+
+export { Climber } from "./climb.js";
+export { compressors, inbound } from "./inflate.js";
+export { Parts, type Piece, type Place, parsePlace, SMALLEST } from "./wire/parts.js";
