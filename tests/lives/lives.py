@@ -225,8 +225,12 @@ async def lives(
     for entries in diaries.values():
         report.happened.update(entry[0] for entry in entries)
         for entry in entries:
-            if entry[0] in {"sent", "asked"}:
-                report.happened[f"{entry[0]}: {entry[2]}"] += 1
+            if entry[0] == "sent":
+                report.happened[f"sent: {entry[3]}"] += 1
+            elif entry[0] == "asked":
+                report.happened[f"asked: {entry[2]}"] += 1
+            elif entry[0] == "gap":
+                report.happened[f"gap: {entry[1]}"] += 1
     return report
 
 
