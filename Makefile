@@ -17,7 +17,7 @@ TS_SOURCES := $(shell find $(TS)/src -type f) $(wildcard $(TS)/scripts/*.mjs) $(
 PAGE := plugins/playground
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-browser client-ts page test-ts system lint format types docs pictures bench soak autobahn constraints clean
+.PHONY: help install serve test test-browser client-ts page test-ts system lint format types docs pictures bench soak lives autobahn constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ bench: install ## the figures that the documentation quotes
 
 soak: install ## ten minutes of everything at once, with churn: memory, tasks and descriptors stay flat
 	$(BIN)/python -m tests.soak $(ARGS)
+
+lives: install client-ts ## a day of 200 clients of both languages, 100,000 messages, bad networks, a drain and a crash
+	$(BIN)/python -m tests.lives $(ARGS)
 
 autobahn: install ## the WebSocket plugin against the Autobahn fuzzing client; needs a Python 2.7 to run that in
 	$(BIN)/python plugins/websocket/autobahn/run.py $(ARGS)
