@@ -17,7 +17,7 @@ TS_SOURCES := $(shell find $(TS)/src -type f) $(wildcard $(TS)/scripts/*.mjs) $(
 PAGE := plugins/playground
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-browser client-ts page test-ts system lint format types docs pictures bench soak lives autobahn constraints clean
+.PHONY: help install serve test test-browser client-ts page test-ts system lint format types docs pictures bench soak lives fuzz autobahn constraints clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,10 @@ soak: install ## ten minutes of everything at once, with churn: memory, tasks an
 
 lives: install client-ts ## a day of 200 clients of both languages, 100,000 messages, bad networks, a drain and a crash
 	$(BIN)/python -m tests.lives $(ARGS)
+
+fuzz: install ## a parser (json, cbor, compressed) and inputs guided by coverage, for ten minutes
+	$(BIN)/pip install --quiet -r tests/fuzz/requirements.txt
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 autobahn: install ## the WebSocket plugin against the Autobahn fuzzing client; needs a Python 2.7 to run that in
 	$(BIN)/python plugins/websocket/autobahn/run.py $(ARGS)

@@ -1,0 +1,1 @@
+"""Fuzzers: parsers in this process, servers over sockets; `make fuzz` is guided by coverage."""
