@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 import zlib
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests" / "end_to_end"))
-
 from stack import make, serving
 
 from tests.fuzz import conversations
