@@ -5,7 +5,7 @@
 It stands on atheris, which is libFuzzer for Python: inputs that reach new lines are kept and changed further, so it
 finds the way into a parser by itself. Hypothesis, which the property tests use, shrinks better but is not guided by
 coverage without a tool whose licence is not ours. New inputs are kept in `.fuzz/TARGET`; one that breaks something is
-written to `crash-…`, and belongs into `tests/fuzz/corpus/TARGET` once it is mended.
+written to `crash-…`, and belongs, as hex, into `tests/fuzz/corpus/TARGET` once it is mended.
 """
 
 from __future__ import annotations
@@ -37,11 +37,10 @@ def main() -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for n, data in enumerate(seeds()[options.target == "cbor"]):
         (kept / f"seed-{n}").write_bytes(data)
-    corpus = ROOT / "tests" / "fuzz" / "corpus" / options.target
+    for path in (ROOT / "tests" / "fuzz" / "corpus" / options.target).glob("*.hex"):
+        (kept / path.stem).write_bytes(bytes.fromhex(path.read_text(encoding="ascii")))
     end = f"-max_total_time={int(options.minutes * 60)}"
-    atheris.Setup(
-        [sys.argv[0], str(kept), str(corpus), end, "-max_len=65536", "-timeout=5"], TARGETS[options.target]
-    )
+    atheris.Setup([sys.argv[0], str(kept), end, "-max_len=65536", "-timeout=5"], TARGETS[options.target])
     atheris.Fuzz()
 
 

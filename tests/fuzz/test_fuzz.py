@@ -55,6 +55,20 @@ def test_what_was_once_found_stays_mended(path):
     TARGETS[path.parent.name](bytes.fromhex(path.read_text(encoding="ascii")))
 
 
+@pytest.mark.parametrize(("name", "data"), [("json", b"{}\n" * 10_000), ("cbor", b"\xa1\x01" * 10_000)])
+def test_ten_thousand_bad_items_cost_no_more_than_their_number(name, data):
+    def seconds(data: bytes) -> float:
+        best = float("inf")
+        for _ in range(3):
+            began = time.perf_counter()
+            TARGETS[name](data)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    few = max(seconds(data[: len(data) // 10]), 1e-4)
+    assert seconds(data) < 40 * few, "ten times the items, more than forty times the work"
+
+
 @pytest.mark.parametrize(
     "talk", [conversations.websocket, conversations.http], ids=lambda talk: talk.__name__
 )
