@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import logging
 import random
 import sys
 
@@ -27,6 +28,7 @@ def main() -> int:
     options = parser.parse_args()
     seed = random.randrange(2**31) if options.seed is None else options.seed
     say = functools.partial(print, flush=True)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # proxies write to sockets that they have cut
     say(f"seed {seed}")
     report = asyncio.run(
         lives(clients=options.clients, messages=options.messages, pause=options.pause, seed=seed, say=say)
