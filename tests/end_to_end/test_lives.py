@@ -41,9 +41,7 @@ SAID = [["session", "a", False], *(["said", "r", "e", n, "x", n] for n in range(
 
 
 def wrong(*diaries, runs=(), **more):
-    return diary.read(
-        {name: entries for name, entries in zip("xyz", diaries, strict=False)}, runs, last="a", **more
-    )
+    return diary.read(dict(zip("xyz", diaries, strict=False)), runs, last="a", **more)
 
 
 @pytest.mark.parametrize(
