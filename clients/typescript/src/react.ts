@@ -22,6 +22,7 @@ import {
 import type {
   AnyMessages,
   ConnectionInfo,
+  Gap,
   MessageOf,
   Pattern,
   RealtimeClient,
@@ -35,6 +36,8 @@ export interface Realtime<M extends object = AnyMessages>
   client: RealtimeClient<M>;
   /** What went wrong last, until a connection stands again. */
   error: RealtimeError | undefined;
+  /** What is missing for good and belongs to no room that is known, if anything: why last, and how many in all. */
+  gap: Gap | undefined;
 }
 
 /** A room that a component is in. */
@@ -45,6 +48,8 @@ export interface Room<M extends object = AnyMessages> {
   members: number | undefined;
   /** Why the client is not in the room. */
   error: RealtimeError | undefined;
+  /** What of it is missing for good since it was joined, if anything: why last, and how many in all. */
+  gap: Gap | undefined;
   /** Publish to its members; see `RealtimeClient.sendToRoom`. */
   send<T extends keyof M & string>(type: T, payload?: M[T], options?: Omit<SendOptions, "room">): Promise<void>;
 }
@@ -112,8 +117,8 @@ class Store<T> {
 }
 
 const Context = createContext<RealtimeClient | undefined>(undefined);
-type Membership = Pick<Room, "joined" | "members" | "error">;
-const OUTSIDE: Membership = { joined: false, members: undefined, error: undefined };
+type Membership = Pick<Room, "joined" | "members" | "error" | "gap">;
+const OUTSIDE: Membership = { joined: false, members: undefined, error: undefined, gap: undefined };
 
 /** What all components of a client share: how its connection is, and the rooms that they are in. */
 interface Shared {
@@ -218,9 +223,10 @@ function shared(client: RealtimeClient): Shared {
 }
 
 function infoOf(client: RealtimeClient): Store<Realtime> {
+  let gap: Gap | undefined;
   const look = (error: RealtimeError | undefined): Realtime => {
     const { counters, rooms, subscriptions, ...info } = client.getConnectionInfo();
-    return { ...info, client, error };
+    return { ...info, client, error, gap };
   };
   const store: Store<Realtime> = new Store(look(undefined), () => {
     const renew = () => store.set(look(store.value.error));
@@ -228,6 +234,11 @@ function infoOf(client: RealtimeClient): Store<Realtime> {
       ...(["state", "transport", "quality", "disconnect"] as const).map((event) => client.on(event, renew)),
       ...(["connect", "reconnect"] as const).map((event) => client.on(event, () => store.set(look(undefined)))),
       client.on("error", (error) => store.set(look(error))),
+      client.on("gap", (another) => {
+        if (another.room !== undefined) return;
+        gap = together(gap, another);
+        renew();
+      }),
     ];
     // It may have changed while nobody listened.
     renew();
@@ -236,6 +247,11 @@ function infoOf(client: RealtimeClient): Store<Realtime> {
     };
   });
   return store;
+}
+
+/** Two gaps as one: why last, and how many in all. */
+function together(one: Gap | undefined, other: Gap): Gap {
+  return { ...other, n: (one?.n ?? 0) + other.n };
 }
 
 /** Return the one store of a client's membership in a room. */
@@ -248,17 +264,22 @@ function membershipOf(client: RealtimeClient, room: string) {
     const become = (value: Membership) => isOver || store.set(value);
     connect(client);
     client.joinRoom(room, { history: membership.history }).then(
-      ({ members }) => become({ joined: true, members, error: undefined }),
+      ({ members }) => become({ ...store.value, joined: true, members, error: undefined }),
       (error: RealtimeError) => become({ ...OUTSIDE, error }),
     );
-    // A new session may find the room closed to it.
-    const end = client.on("error", (error) => {
-      const isGone = store.value.joined && !client.getConnectionInfo().rooms.includes(room);
-      if (isGone) store.set({ ...OUTSIDE, error });
-    });
+    const ends = [
+      // A new session may find the room closed to it.
+      client.on("error", (error) => {
+        const isGone = store.value.joined && !client.getConnectionInfo().rooms.includes(room);
+        if (isGone) store.set({ ...OUTSIDE, error });
+      }),
+      client.on("gap", (gap) => {
+        if (gap.room === room) store.set({ ...store.value, gap: together(store.value.gap, gap) });
+      }),
+    ];
     return () => {
       isOver = true;
-      end();
+      for (const end of ends) end();
       store.set(OUTSIDE);
       client.leaveRoom(room).catch(() => {});
     };

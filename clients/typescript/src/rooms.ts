@@ -151,8 +151,8 @@ export class Rooms {
     } catch (error) {
       // The session is gone again, or the client: that says nothing of the room.
       if (!(error instanceof RequestError)) return 0;
-      this._events.emit("error", error);
       here.joined = error.retry;
+      this._events.emit("error", error);
       if (error.retry) await new Promise<void>((done) => later(error.retryAfter ?? 1000, done));
       return here.joined && this._rooms.get(room) === here ? this._rejoin(room, here) : 0;
     }

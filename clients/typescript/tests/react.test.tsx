@@ -230,6 +230,28 @@ describe("useRoom", () => {
     });
   });
 
+  it("says what of it is missing for good, and the connection what belongs to no room", async () => {
+    const { result } = renderHook(() => [useRoom("lobby"), useRoom("other"), useRealtime()] as const, {
+      wrapper: within(client),
+    });
+    await welcomed();
+    const told = (...payloads: object[]) =>
+      happens(() => network.last.say(...payloads.map((payload) => ({ type: "gap", payload }))));
+    await told({ reason: "history", n: 3, room: "lobby", offset: 9, epoch: "e" });
+    await answer("room:join", { room: "lobby", members: 1 });
+    expect(result.current.map(({ gap }) => gap)).toMatchObject([
+      { reason: "history", n: 3, room: "lobby" },
+      undefined,
+      undefined,
+    ]);
+    await told({ reason: "buffer_full", n: 2, room: "lobby" }, { reason: "buffer_full", n: 5 });
+    expect(result.current.map(({ gap }) => gap && [gap.reason, gap.n])).toEqual([
+      ["buffer_full", 5],
+      undefined,
+      ["buffer_full", 5],
+    ]);
+  });
+
   it("says so when a new session finds it closed", async () => {
     const { result } = renderHook(() => useRoom("lobby"), { wrapper: within(client) });
     await welcomed();
