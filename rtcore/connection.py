@@ -15,6 +15,7 @@ from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import Rejected
+from rtcore.spi.moved import NOTHING
 from rtcore.wire.codes import CODES, closes
 from rtcore.wire.control import VERSION, Control, Undecodable
 from rtcore.wire.errors import AttachRefusedError, BadControlError, BadPartError, TooBigError, WireError
@@ -58,7 +59,8 @@ class Connection:
 
     __slots__ = (
         "__weakref__", "_checking", "_closing", "_held", "_max_size", "attach", "codec", "compressor",
-        "counters", "ended", "form", "handshake", "heard", "identity", "link", "manager", "paused", "session", "unread",
+        "counters", "ended", "form", "handshake", "heard", "identity", "link", "manager", "moved", "patience", "paused",
+        "session", "unread",
     )  # fmt: skip
 
     def __init__(self, manager: RealtimeManager, link: Link, handshake: Handshake, codec: Codec) -> None:
@@ -73,6 +75,8 @@ class Connection:
         self.session: Session | None = None
         self.attach = 0
         self.heard = True
+        self.moved = NOTHING
+        self.patience = 1
         self.paused = False
         self.unread = 0
         self.ended = False

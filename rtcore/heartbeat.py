@@ -16,11 +16,15 @@ from weakref import ref
 
 from rtcore.connection import Unread
 from rtcore.deadlines import Deadlines, Moments
+from rtcore.spi.moved import NOTHING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtcore.connection import Connection
     from rtcore.manager import RealtimeManager
     from rtcore.session import Session
+    from rtcore.spi.transport import Moved
 
 _log = logging.getLogger("rtcore.heartbeat")
 
@@ -28,6 +32,10 @@ _log = logging.getLogger("rtcore.heartbeat")
 TICK: Final = 0.25
 #: Pings written in one tick at most, so that thousands that attached together do not stall the loop together.
 PINGS: Final = 1000
+#: Bytes that a peer's system must have taken to be a sign of life: it takes a ping for a peer that is frozen, too.
+TAKEN: Final = 1024
+#: Timeouts that a client is given at the most, if its connections die while something is half way.
+PATIENCE: Final = 8
 #: Reasons for not reading a client that does not read us: it may as well be dead.
 UNREADING: Final = Unread.ANSWERS | Unread.REPLIES
 #: Seconds after which an ack is written, however few messages it is for; DESIGN: a quarter window, 64 KiB or this.
@@ -123,6 +131,8 @@ class Heartbeat:
         if connection.ended or session is None or not session.hears(connection):
             return
         connection.heard = False
+        connection.moved = _moved(connection)
+        connection.patience = session.patience
         connection.control("ping", {})
         self._pongs.add(ref(connection), now=now)
 
@@ -132,6 +142,24 @@ class Heartbeat:
             return
         if connection.heard or connection.unread & ~UNREADING:
             # Whom we do not read we cannot hear; one that does not read us either is dead all the same.
+            if not session.is_half_way:
+                session.patience = 1
             self._pings.add(ref(connection), now=now)
             return
-        connection.give_up("ping_timeout")
+        before, connection.moved = connection.moved, _moved(connection)
+        if not connection.moved.received > before.received and connection.moved.taken < before.taken + TAKEN:
+            connection.patience -= 1
+            if connection.patience <= 0:
+                if session.is_half_way:
+                    session.patience = min(PATIENCE, session.patience * 2)
+                connection.give_up("ping_timeout")
+                return
+        self._pongs.add(ref(connection), now=now)
+
+
+def _moved(connection: Connection) -> Moved:
+    """Return what the connection's link has moved, if it knows."""
+    asked: Callable[[], Moved] | None = getattr(
+        connection.link, "moved", None
+    )  # see `rtcore.spi.transport.Moving`
+    return asked() if asked is not None else NOTHING

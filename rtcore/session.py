@@ -49,12 +49,13 @@ class Session(Outgoing):
         extra: a place for plugins to keep state per session, under keys of their own.
         swamped: so many answers wait to be written that what comes is not handled before there are fewer.
         answered: the place of the message that was answered last, from 1.
+        patience: timeouts of a ping that its client is given: more, once connections died while something was half way.
         unread: why its client is not read, whichever connection it has (`rtcore.connection.Unread`).
     """
 
     __slots__ = (
         "__weakref__", "_acked", "_base", "_delayed", "_half", "_held", "_running", "_unacked", "answered", "client",
-        "extra", "identity", "left", "opened", "replays", "sender", "swamped", "transport_name", "unread",
+        "extra", "identity", "left", "opened", "patience", "replays", "sender", "swamped", "transport_name", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +69,7 @@ class Session(Outgoing):
         self.answered = 0
         self.left: float | None = None
         self.replays = 0
+        self.patience = 1
         self.unread = 0
         self._acked = 0
         self._unacked = 0
@@ -211,6 +213,11 @@ class Session(Outgoing):
             named = Checked("undecodable", id=request)
             named.n = self.received
         self.answer_error(named, Rejected("undecodable", reason))
+
+    @property
+    def is_half_way(self) -> bool:
+        """Something is on its way: sent and not confirmed, or half here."""
+        return bool(self.window.held) or bool(self.ahead) or self.place is not None
 
     def part_came(self, size: int) -> None:
         """A part of a message has come, which is not counted: let the client know now and then that it does."""

@@ -13,7 +13,7 @@ gives the `Connection` that it returns every frame that arrives (`receive`), and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import attrs
 
@@ -98,6 +98,25 @@ class Link(Protocol):
 
     def resume_reading(self) -> None:
         """Take bytes again."""
+
+
+class Moved(NamedTuple):
+    """Bytes that came from a peer, and bytes that its system has taken, ever."""
+
+    received: int
+    taken: int
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A link that knows what it has moved. Implement it with `rtcore.spi.moved.moved`, if there is a socket.
+
+    Asked with each ping, and when one was not answered in time: who is in the middle of a large frame, in either
+    direction, is not dead. Without it only whole frames are a sign of life.
+    """
+
+    def moved(self) -> Moved:
+        """Return what was moved up to now. Never raises."""
 
 
 @runtime_checkable

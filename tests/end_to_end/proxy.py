@@ -2,6 +2,7 @@
 
 async with Proxy(server_port) as proxy:
     proxy.cut_after = lambda: random.randrange(100_000)     # bytes, both ways together, anew for each connection
+    proxy.rate = 40_000                                     # bytes a second, each way, of all connections together
     client = RealtimeClient(proxy.url)
 """
 
@@ -9,11 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from typing import Self
 
 #: Bytes taken at once; a cut falls anywhere within.
 CHUNK = 16 * 1024
+#: Bytes taken at once, and that a socket may hold, on a link that has a rate: what does not fit stays with its sender.
+SMALL = 4 * 1024
+HOLD = 8 * 1024
 
 
 class _Pair:
@@ -34,25 +39,32 @@ class Proxy:
     Attributes:
         port: of the proxy; the same across `down` and `up`.
         target: the server's port; may be changed, for connections to come.
+        rate: bytes a second that go each way, of all connections that come from now on; `None`: as many as come. It
+            can be changed while they live.
         cut_after: bytes, both ways together, after which a new connection is cut; `None`: never.
         blocked: paths whose requests are answered with 403, as some middlebox would.
         hanging: paths whose requests are taken and never answered.
         cuts: connections cut so far.
+        passed: bytes passed on, both ways.
         requests: requests seen first on a connection, such as `GET /rt/ws`.
     """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.port = 0
+        self.rate: float | None = None
         self.cut_after: Callable[[], int] | None = None
         self.blocked: set[str] = set()
         self.hanging: set[str] = set()
         self.silent = False
         self.cuts = 0
+        self.passed = 0
         self.requests: list[str] = []
         self._pairs: set[_Pair] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        # When the link is free again, each way.
+        self._free = {"up": 0.0, "down": 0.0}
 
     @property
     def url(self) -> str:
@@ -76,7 +88,13 @@ class Proxy:
 
     async def up(self) -> None:
         """Accept connections."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.rate is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HOLD)
+        listening.bind(("127.0.0.1", self.port))
+        limit = 2**16 if self.rate is None else HOLD
+        self._server = await asyncio.start_server(self._accept, sock=listening, limit=limit)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
@@ -124,24 +142,45 @@ class Proxy:
             await reader.read()
             return
         try:
-            far_reader, far = await asyncio.open_connection("127.0.0.1", self.target)
+            far_reader, far = await self._reach()
         except OSError:
             return
         pair = _Pair(writer, far, self.cut_after() if self.cut_after is not None else None)
         self._pairs.add(pair)
-        back = asyncio.create_task(self._pump(pair, far_reader, writer))
+        back = asyncio.create_task(self._pump(pair, far_reader, writer, "down"))
         try:
+            await self._wait("up", len(first))
             if await self._pass(pair, first, far):
-                await self._pump(pair, reader, far)
+                await self._pump(pair, reader, far, "up")
             await back
         finally:
             back.cancel()
             self._pairs.discard(pair)
             pair.abort()
 
-    async def _pump(self, pair: _Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self.rate is None:
+            return await asyncio.open_connection("127.0.0.1", self.target)
+        far = socket.socket()
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HOLD)
+        far.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(far, ("127.0.0.1", self.target))
+        return await asyncio.open_connection(sock=far, limit=HOLD)
+
+    async def _wait(self, way: str, size: int) -> None:
+        """Wait until the link has carried so many bytes, behind all others that go the same way."""
+        if self.rate is None:
+            return
+        now = asyncio.get_running_loop().time()
+        self._free[way] = max(self._free[way], now) + size / self.rate
+        await asyncio.sleep(self._free[way] - now)
+
+    async def _pump(
+        self, pair: _Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str
+    ) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(CHUNK):
+            while data := await reader.read(CHUNK if self.rate is None else SMALL):
+                await self._wait(way, len(data))
                 if not await self._pass(pair, data, writer):
                     return
         with contextlib.suppress(OSError, RuntimeError):
@@ -157,6 +196,7 @@ class Proxy:
             data = data[: pair.left]
         elif pair.left is not None:
             pair.left -= len(data)
+        self.passed += len(data)
         with contextlib.suppress(OSError, RuntimeError):  # uvloop's word for a transport that is closed
             writer.write(data)
             await writer.drain()

@@ -203,12 +203,12 @@ class Session:
         for message in messages:
             self.control("cancel", {"id": message.id})
 
-    def give_up(self, piece: bytes | Part, place: int, lost: LinkLost) -> None:
+    def give_up(self, piece: bytes | Part, place: int | None, lost: LinkLost) -> None:
         """Somebody between here and the server refuses a message for good: it fails, and the others go on.
 
         Args:
             piece: the message, or a part of it.
-            place: its place in the count, from 0, where something else stands now; if it is counted at all.
+            place: its place in the count, from 0, where something else stands now; `None` if it is not counted.
             lost: what was said.
         """
         window, ahead = self.line.window, self.outbox.ahead
@@ -216,8 +216,8 @@ class Session:
             f"refused on the way to the server: {lost.reason}", code=lost.refuses or "blocked"
         )
         message: Message | None = None
-        if isinstance(piece, Part) and not piece.is_last:
-            if ahead.writing is not None and ahead.writing.item.of == piece.of:
+        if place is None:
+            if isinstance(piece, Part) and ahead.writing is not None and ahead.writing.item.of == piece.of:
                 message = ahead.writing.message
                 ahead.abandon(message)
         else:

@@ -86,13 +86,23 @@ def test_what_the_server_holds_of_another_message_is_no_ground_to_go_on():
 
 def test_a_part_that_is_given_up_takes_its_message_along_and_no_other():
     load = Load(5, binary=True, most=16_384)
-    first, second, third = parts_of(b"x" * 40_000, 16_384)
-    load.add([first, b"urgent", second, third, b"next"], 5)
-    assert load.give_up() is first
+    first, second, _ = parts_of(b"x" * 40_000, 16_384)
+    load.add([first, b"urgent", second], 5)
+    assert load.give_up(b"nothing") is None, "it is not counted yet"
+    load.add([b"next"], 6)
     assert load.take(1 << 20, 10) == [b"urgent", b"next"]
     assert load.first == 5
-    assert load.give_up() == b"urgent"
+    assert load.give_up(b"nothing") == 5
     assert (load.first, load.size) == (6, 4)
+
+
+def test_what_is_counted_leaves_its_place_to_something_else():
+    load = Load(5, binary=True, most=16_384)
+    first, second, third = parts_of(b"x" * 40_000, 16_384)
+    load.add([first, b"urgent", second, third, b"next"], 5)
+    assert load.give_up(b"nothing") == 6
+    assert load.take(1 << 20, 10) == [b"urgent", b"nothing", b"next"]
+    assert load.first == 5
 
 
 def test_a_post_is_halved_with_each_failure_and_grows_again():

@@ -11,7 +11,8 @@ import json
 from typing import TYPE_CHECKING, Final, cast
 
 from rtcore.errors import Rejected
-from rtcore.spi.transport import Framing, Handshake
+from rtcore.spi.moved import moved
+from rtcore.spi.transport import Framing, Handshake, Moved
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
@@ -140,6 +141,9 @@ class Line(asyncio.Protocol):
         self._transport.resume_reading()
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._settings.close_timeout, self._transport.abort)
+
+    def moved(self) -> Moved:
+        return moved(self._transport)
 
     def pause_reading(self) -> None:
         self._reading = False

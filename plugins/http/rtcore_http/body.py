@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -14,26 +15,42 @@ from rtcore_http.keys import SETTINGS
 SLACK: Final = 4096
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
+async def read_body(
+    request: web.Request, limit: int, came: Callable[[bytearray], None] = lambda _body: None
+) -> bytes:
     """Return the whole body of a request. What is beyond `limit` bytes is not kept.
 
+    A slow link takes its time: whoever keeps up `body_rate` bytes a second is waited for, beyond `body_timeout`.
+
+    Args:
+        request: whose body.
+        limit: bytes.
+        came: called with what has come so far, each time that more has.
+
     Raises:
-        Rejected: `message_too_big`; `timeout`, if it takes longer than `body_timeout` seconds; `malformed_frame`, if
-            it is compressed: HTTP's own content codings are not spoken here.
+        Rejected: `message_too_big`; `timeout`, if it comes too slowly; `malformed_frame`, if it is compressed: HTTP's
+            own content codings are not spoken here.
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Rejected("malformed_frame", "send the body without a Content-Encoding")
     if request.content_length is not None and request.content_length > limit:
         raise too_big(limit)
     body = bytearray()
+    settings = request.app[SETTINGS]
+    begun = asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(request.app[SETTINGS].body_timeout):
+        async with asyncio.timeout_at(begun + settings.body_timeout) as time:
             async for chunk in request.content.iter_any():
                 if len(body) + len(chunk) > limit:
                     raise too_big(limit)
                 body += chunk
+                time.reschedule(begun + settings.body_timeout + len(body) / settings.body_rate)
+                came(body)
     except TimeoutError:
-        raise Rejected("timeout", "the body came too slowly") from None
+        reason = (
+            f"{len(body)} bytes of the body in the time that is given; send it quicker, or in smaller pieces"
+        )
+        raise Rejected("timeout", reason) from None
     return bytes(body)
 
 

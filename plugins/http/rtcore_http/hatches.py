@@ -25,6 +25,8 @@ from rtcore_http.answers import Answer, lines_of, refusal
 from rtcore_http.doors import dressing, matched, request_of
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rtcore_http.guard import Flow, Guarded
 
 _log = logging.getLogger("rtcore.http")
@@ -75,6 +77,11 @@ class Reply:
     @property
     def open(self) -> bool:
         return self._owner is not None
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """What the answer goes out by."""
+        return self._owner.transport if self._owner is not None else None
 
     def watch(self, flow: Flow) -> None:
         """Let `flow` hear when the client has gone, until there is an answer."""

@@ -155,7 +155,16 @@ class HttpSettings:
         metadata=_help("From a connection's first moment to the end of a request's head.", "s"),
     )
     body_timeout: float = attrs.field(
-        default=20.0, validator=v.gt(0), metadata=_help("For the whole body of a request.", "s")
+        default=20.0,
+        validator=v.gt(0),
+        metadata=_help("For the body of a request; longer for one that comes at `body_rate`.", "s"),
+    )
+    body_rate: int = attrs.field(
+        default=4096,
+        validator=v.ge(1),
+        metadata=_help(
+            "What a body that takes longer than `body_timeout` must come with a second, in the mean.", "bytes"
+        ),
     )
     tls_timeout: float = attrs.field(
         default=10.0, validator=v.gt(0), metadata=_help("For the TLS handshake.", "s")

@@ -20,6 +20,7 @@ from rtcore_http.body import SLACK, read_body
 from rtcore_http.gate import Gate
 from rtcore_http.handshake import check_origin
 from rtcore_http.keys import APP, CODEC
+from rtcore_http.upload import Upload
 
 if TYPE_CHECKING:
     from rtcore.app import App
@@ -128,7 +129,8 @@ async def send(request: web.Request) -> web.StreamResponse:
     app = request.app[APP]
     codec = spoken(request, app)
     try:
-        post = Post(await read_body(request, app.options.max_message_size + SLACK), codec, app)
+        body = await read_body(request, app.options.max_message_size + SLACK, Upload(codec, app).came)
+        post = Post(body, codec, app)
         found = post.take()
         if isinstance(found, Gate):
             found = await post.taken(found)

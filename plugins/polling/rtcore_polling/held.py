@@ -11,6 +11,7 @@ from rtcore.wire.control import Control
 from rtcore_polling.answer import Dress
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
     from typing import Any
 
@@ -35,13 +36,20 @@ class Held:
         self._link = link
         self.poll = poll
 
-    def answer(self) -> Answer:
+    def answer(self, carrier: asyncio.Transport | None) -> Answer:
         """Take what there is.
+
+        Args:
+            carrier: what the answer goes out by.
 
         Raises:
             Rejected: the connection was refused.
             ConnectionResetError: the client has left.
         """
+        self._link.carrier = carrier
+        return self._answer()
+
+    def _answer(self) -> Answer:
         return Dress.of(self._connection).answer(self._link.take(self.poll))
 
     def abandon(self) -> None:
@@ -60,7 +68,7 @@ class Hello(Held):
 
     __slots__ = ()
 
-    def answer(self) -> Answer:
+    def _answer(self) -> Answer:
         connection, frames = self._connection, self._link.take(self.poll)
         if not frames:
             connection.lost()
@@ -100,7 +108,7 @@ class Waiting:
             self._held.abandon()
             return
         try:
-            answer = self._held.answer()
+            answer = self._held.answer(self._reply.transport)
         except Rejected as refusal:
             answer = error_of(self._codec, refusal)
         except Exception as error:  # noqa: BLE001 - as whatever a handler raises

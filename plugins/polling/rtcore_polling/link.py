@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from rtcore_http.gate import Gate
 
 from rtcore.errors import Rejected
+from rtcore.spi.moved import moved
 from rtcore.wire.codes import Next, after_close
 from rtcore.wire.parts import PART
 from rtcore_polling.farewells import Farewells
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtcore.connection import Connection
-    from rtcore.spi.transport import Framing
+    from rtcore.spi.transport import Framing, Moved
     from rtcore.wire.hello import Place
 
 #: Bytes of control items that wait while there is no poll. Only a client that posts nonsense gets so many.
@@ -84,18 +85,20 @@ class PollLink:
 
     Attributes:
         connection: the kernel's end; set once, right after the kernel has made it.
+        carrier: what the last answer went out by: while a client takes it, slowly, it does not poll.
         gate: where POSTs to `/rt/send` wait while the kernel does not want to read.
         number: the close number, once the kernel has closed the connection.
     """
 
     __slots__ = (
-        "__weakref__", "_farewell", "_farewells", "_limit", "_most", "_poll", "_size", "_waiting",
+        "__weakref__", "_farewell", "_farewells", "_limit", "_most", "_poll", "_size", "_waiting", "carrier",
         "connection", "framing", "gate", "number",
     )  # fmt: skip
 
     def __init__(self, limit: int, farewells: Farewells) -> None:
         self.framing: Framing = FRAMING
         self.connection: Connection | None = None
+        self.carrier: asyncio.Transport | None = None
         self.gate = Gate()
         self.number: int | None = None
         self._farewell: list[bytes] = []
@@ -138,6 +141,9 @@ class PollLink:
 
     def resume_reading(self) -> None:
         self.gate.open()
+
+    def moved(self) -> Moved:
+        return moved(self.carrier)
 
     # -- the request handler's side -----------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ class PollingTransport:
             awake = asyncio.Event()
             held.poll.then(awake.set)
             await awake.wait()
-            return held.answer()
+            return held.answer(request.transport)
         except asyncio.CancelledError:
             held.abandon()
             raise

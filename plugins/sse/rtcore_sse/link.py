@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rtcore_http.gate import Gate
 
 from rtcore.errors import Rejected
+from rtcore.spi.moved import moved
 from rtcore.wire.control import Control
 from rtcore_sse.events import COMMENT, body_of, padding
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
-    from rtcore.spi.transport import Framing
+    from rtcore.spi.transport import Framing, Moved
     from rtcore_sse.framing import EventFraming
+
+#: Bytes that are written before the head of the response is out: a replay may be large.
+EARLY_MAX: Final = 32_768
 
 
 class StreamLink:
@@ -42,7 +46,7 @@ class StreamLink:
     """
 
     __slots__ = (
-        "_early", "_ended", "_events", "_filler", "_loop", "_opening", "_transport", "_wrote", "connection",
+        "_early", "_ended", "_events", "_filler", "_full", "_loop", "_opening", "_transport", "_wrote", "connection",
         "framing", "gate", "number", "refusal",
     )  # fmt: skip
 
@@ -58,6 +62,7 @@ class StreamLink:
         self.refusal: Rejected | None = None
         self._filler = framing.wrap(padding(flush_padding))
         self._early: list[bytes] = []
+        self._full = False
         self._opening: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.Transport | None = None
@@ -71,6 +76,8 @@ class StreamLink:
             if self.number is None and not self._ended.done():
                 self._early.append(data)
                 self._decided()
+                if self.connection is not None and sum(map(len, self._early)) >= EARLY_MAX:
+                    self.connection.pause()
         elif self.number is None:
             self._wrote = True
             if self._filler:
@@ -95,13 +102,18 @@ class StreamLink:
     def resume_reading(self) -> None:
         self.gate.open()
 
+    def moved(self) -> Moved:
+        return moved(self._transport)
+
     # -- what the socket says (`rtcore_http.guard.Flow`) -----------------------------------------------------
 
     def pause(self) -> None:
+        self._full = True
         if self.connection is not None:
             self.connection.pause()
 
     def resume(self) -> None:
+        self._full = False
         if self.connection is not None:
             self.connection.resume()
 
@@ -135,6 +147,8 @@ class StreamLink:
         transport.write(b"".join([self._events.wrap(padding(padding_size)), *early, self._filler]))
         if self.number is not None:
             self._finish()
+        elif self.connection is not None and self.connection.paused and not self._full:
+            self.connection.resume()
 
     async def ended(self) -> None:
         """Wait until the kernel has closed the stream or the peer is gone."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
+from rtcore.spi.moved import moved
 from rtcore_websocket.framing import header
 from rtcore_websocket.handover import renew, resume_reading, send_close
 from rtcore_websocket.inbox import CLOSE, CONTINUATION, PING, Inbox, closing, is_utf8
@@ -21,7 +22,7 @@ from rtcore_websocket.violation import Violation
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
-    from rtcore.spi.transport import Framing
+    from rtcore.spi.transport import Framing, Moved
     from rtcore_websocket.owner import Owner
 
 _TEXT: Final = WSMsgType.TEXT
@@ -106,6 +107,10 @@ class PicowsLink(WSListener):
         self._plain = self._closing is None and self._inbox is None
         if self._tcp is not None and not self._renewing and not self._tcp.is_closing():
             resume_reading(self._tcp)
+
+    def moved(self) -> Moved:
+        """Say what the socket has moved: a frame that is half here is not known to anybody else."""
+        return moved(self._tcp)
 
     # -- what picows says ----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import WebSocketError, WSMsgType, web
 from rtcore_http.guard import watch_writes
 
+from rtcore.spi.moved import moved
 from rtcore_websocket.framing import header
 from rtcore_websocket.inbox import closing, is_utf8
 from rtcore_websocket.nobody import NOBODY
@@ -19,7 +20,7 @@ from rtcore_websocket.violation import Violation
 
 if TYPE_CHECKING:
     from rtcore.connection import Connection
-    from rtcore.spi.transport import Framing
+    from rtcore.spi.transport import Framing, Moved
     from rtcore_websocket.owner import Owner
 
 
@@ -93,6 +94,10 @@ class PlainLink:
     def resume_reading(self) -> None:
         """Take them again."""
         self._flowing.set()
+
+    def moved(self) -> Moved:
+        """Say what the socket has moved."""
+        return moved(self._tcp)
 
     # -- what the write buffer says (`rtcore_http.guard.Flow`) -------------------------------------------------
 

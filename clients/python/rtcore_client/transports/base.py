@@ -106,8 +106,8 @@ class Context:
         line: the session's counts and secret, which POSTs and polls name.
         max_frame: bytes of a frame from the server.
         reach: how much at once the way up carries.
-        refused: called with a message or part that somebody on the way refuses for good, with its place in the count
-            and with what was said.
+        refused: called with a message or part that somebody on the way refuses for good, with the message's place in
+            the count, if it has one, and with what was said.
         heard: called with each frame that does not come by `receive`: the answers to POSTs. Control only.
         alive: called when bytes have come by the way down.
         drained: called when the link is no longer busy.
@@ -125,7 +125,7 @@ class Context:
     heard: Callable[[bytes], None]
     alive: Callable[[], None]
     drained: Callable[[], None]
-    refused: Callable[[bytes | Part, int, LinkLost], None]
+    refused: Callable[[bytes | Part, int | None, LinkLost], None]
     ssl: _ssl.SSLContext | None = None
 
 

@@ -100,14 +100,28 @@ class Load:
             return True
         return place is not None and place.of == part.of and part.at <= place.at
 
-    def give_up(self) -> Piece:
-        """Forget the first piece and return it: of a part that is not the last, all parts of its message."""
+    def give_up(self, nothing: bytes) -> int | None:
+        """Forget the first piece, and with a part all others of its message.
+
+        Returns:
+            The message's place in the count, if it has one. If that was another part's, `nothing` is there now.
+        """
+        place = self.first
         piece = self._pop()
-        if isinstance(piece, Part) and not piece.is_last:
-            kept = [one for one in self._pieces if not isinstance(one, Part) or one.of != piece.of]
-            self._pieces = deque(kept)
-            self.size = sum(map(size_of, kept))
-        return piece
+        if is_counted(piece) or not isinstance(piece, Part):
+            return place
+        kept: list[Piece] = []
+        found = None
+        for one in self._pieces:
+            if not isinstance(one, Part) or one.of != piece.of:
+                kept.append(one)
+            elif one.is_last:
+                found = place
+                kept.append(nothing)
+            place += is_counted(one)
+        self._pieces = deque(kept)
+        self.size = sum(map(size_of, kept))
+        return found
 
     def _pop(self) -> Piece:
         piece = self._pieces.popleft()

@@ -26,10 +26,16 @@ _present: ContextVar[Refusal | None] = ContextVar("rtcore_client_upgrade", defau
 
 
 class Refusal:
-    """What was answered to an upgrade, if it was no 101; `body` is empty before that."""
+    """What was answered to an upgrade.
+
+    Attributes:
+        body: of an answer that is no 101; empty before that.
+        transport: of the socket, if it was one.
+    """
 
     def __init__(self) -> None:
         self.body = b""
+        self.transport: asyncio.Transport | None = None
 
 
 @contextmanager
@@ -53,7 +59,10 @@ async def _answered(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
 ) -> None:
     refusal, response = _present.get(), params.response
-    if refusal is None or response.status == 101:
+    if refusal is None:
+        return
+    if response.status == 101:
+        refusal.transport = response.connection.transport if response.connection is not None else None
         return
     try:
         async with asyncio.timeout(PATIENCE):

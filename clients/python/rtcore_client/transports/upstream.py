@@ -226,18 +226,19 @@ class Upstream:
         if len(pieces) > 1:
             self._most = len(pieces) // 2
             return
-        piece, place = pieces[0], self._load.first
+        piece = pieces[0]
         if size > SMALLEST and self._load.cuts:
             return
         answer = None
+        # What has a place in the count leaves it to something that the server refuses, and counts.
+        nothing = self._codec.encode(Checked(""))
         if is_counted(piece):
-            # It has a place in the count. What stands there instead is refused by the server, and counted.
-            nothing = self._codec.encode(Checked(""))
             answer = await self._posted(self._body((nothing,), 0))
-        self._load.give_up()
-        self._context.refused(piece, place, lost)
+        self._context.refused(piece, self._load.give_up(nothing), lost)
         if answer is not None:
             self._taken(answer)
+        if not self.busy:
+            self._context.drained()
         self._most = min(PIECES, self._most * 2)
 
     def _rewind(self, gap: LinkLost) -> None:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from rtcore_client.transports.base import Context, Speech
 
 _DATA: Final = frozenset({aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY})
-#: Bytes that may wait here. Small: what waits here can no longer be overtaken.
-HIGH_WATER: Final = 32 * 1024
+#: Bytes that may wait here, and as many again in the transport. Small: what waits there cannot be overtaken any more.
+HIGH_WATER: Final = 16 * 1024
+#: Seconds: the longest pause between two looks at whether the transport has room again.
+STEP: Final = 0.02
 #: Seconds for the closing handshake (RFC 6455, section 7).
 CLOSING: Final = 1.0
 
@@ -51,6 +53,7 @@ class WebSocketLink:
         self._idle = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._moved: Moved | None = None
+        self._transport: asyncio.Transport | None = None
         self._broken: LinkLost | None = None
 
     @property
@@ -78,6 +81,7 @@ class WebSocketLink:
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSING),
                     ssl=context.ssl or True,
                 )
+            self._transport = refusal.transport
             sock = self._socket.get_extra_info("socket")
             self._moved = Moved(sock)
             hold_little(sock)
@@ -176,6 +180,7 @@ class WebSocketLink:
                         await socket.send_bytes(frame)
                     else:
                         await socket.send_frame(frame, aiohttp.WSMsgType.TEXT)
+                    await self._drained()
                     self._bytes -= len(frame)
                     if was_busy and not self.busy:
                         self._context.drained()
@@ -188,6 +193,17 @@ class WebSocketLink:
                 await socket.close()  # so that `receive` returns
         finally:
             self._idle.set()
+
+    async def _drained(self) -> None:
+        """Wait until the transport holds little: aiohttp waits only once much more is there."""
+        transport, pause = self._transport, 0.0
+        while (
+            transport is not None
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() > HIGH_WATER
+        ):
+            await asyncio.sleep(pause)
+            pause = min(STEP, pause * 2 or 0.001)
 
     def _why(self, socket: aiohttp.ClientWebSocketResponse[bool], message: Any) -> LinkLost:
         """Say what ended a socket; the server's `close` item, if there was one, has said more."""
