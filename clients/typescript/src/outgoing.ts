@@ -53,7 +53,7 @@ export class Outgoing extends Message {
   check(): void {
     const field = odd(this as unknown as Record<string, unknown>);
     if (!field) return;
-    const text = `text of ${field === "type" ? "1 to 128" : "up to 256"} characters, none of them half`;
+    const text = `text of ${field === "type" ? "1 to 128" : "0 to 256"} characters`;
     const expected = { priority: PRIORITIES.join(", "), version: "a whole number" }[field] ?? text;
     throw unexpected(field, expected, JSON.stringify(this[field as keyof this])?.slice(0, 200));
   }
@@ -65,7 +65,9 @@ export class Outgoing extends Message {
    */
   form(codec: Codec): Data {
     if (this._codec !== codec) {
-      this._data = codec.encode(this.isBlank ? ({ type: "" } as Message) : this);
+      // What is sent is what it was when it was sent first, whatever has become of the payload.
+      const sent = this.isBlank ? { type: "" } : (this._codec?.decode(this._data)[0] ?? this);
+      this._data = codec.encode(sent as Message);
       this._codec = codec;
       this.size = sizeOf(this._data);
       this.of = undefined;

@@ -117,7 +117,7 @@ export class Rooms {
     const here = this._rooms.get(room);
     if (here && type === "room:left" && asMap(payload).you) {
       here.joined = false;
-      this._events.emit("error", new RequestError("not_a_member", `${room}: ${asMap(payload).reason ?? "left"}`));
+      this._events.emit("error", new RequestError("not_a_member", room));
     }
     if (here && offset !== undefined && epoch) {
       const had = here.epoch === epoch && holds(offset > here.began ? here.came : here.older, offset);

@@ -215,7 +215,7 @@ describe("what cannot be sent", () => {
     attach({ limits: { max_message_size: 100 } });
     expect(() => say("x".repeat(100))).toThrow(RequestError);
     expect(() => say("x".repeat(100))).toThrow(/message_too_big: 1\d\d bytes, the server takes 100/);
-    expect(() => say(1n)).toThrow(TypeError);
+    expect(() => say(new Map())).toThrow(TypeError);
     expect(outbox.queue.length).toBe(0);
   });
 
@@ -223,16 +223,33 @@ describe("what cannot be sent", () => {
     make();
     const large = fate(say("x".repeat(200)).wait(CONFIRMED));
     link.codec = cbor();
-    const bytes = say(new Uint8Array([1]));
-    link.codec = JSON_CODEC;
-    Object.defineProperty(bytes, "payload", { value: 1n });
-    const odd = fate(bytes.wait(CONFIRMED));
+    const odd = fate(say(new Uint8Array([1])).wait(CONFIRMED));
+    const encode = () => {
+      throw new TypeError("no bytes");
+    };
+    link.codec = {
+      ...JSON_CODEC,
+      encode: (message) => (typeof message.payload === "string" ? JSON_CODEC : { encode }).encode(message),
+    };
     say("fine");
     attach({ limits: { max_message_size: 100 } });
     expect(link.payloads).toEqual(["fine"]);
     expect(await large).toMatchObject({ code: "message_too_big" });
     expect(await odd).toMatchObject({ code: "bad_payload" });
     expect(errors).toEqual([]);
+  });
+
+  it("is not the payload as it became later, whatever codec it leaves in at last", () => {
+    make();
+    const payload = { n: [1], data: Uint8Array.of(1) };
+    link.codec = cbor();
+    say(payload);
+    payload.n.push(2);
+    payload.data[0] = 2;
+    link.codec = JSON_CODEC;
+    say("next");
+    attach();
+    expect(link.payloads).toEqual([{ n: [1], data: { $bytes: "AQ==" } }, "next"]);
   });
 
   it("is an event when its sender has gone on", () => {

@@ -457,7 +457,7 @@ describe("messages", () => {
   it("that JSON cannot express are refused with a TypeError", async () => {
     const client = make();
     await client.connect();
-    await expect(client.send("bad", 1n)).rejects.toBeInstanceOf(TypeError);
+    await expect(client.send("bad", new Map())).rejects.toBeInstanceOf(TypeError);
   });
 
   it("are cancelled with their signal", async () => {

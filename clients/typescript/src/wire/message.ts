@@ -116,14 +116,9 @@ function isGood(key: string, value: unknown): boolean {
 
 /** Say whether a value is text of at most so many characters, without half a character in it. */
 function isText(value: unknown, most: number): value is string {
-  if (typeof value !== "string" || isHalf(value)) return false;
+  if (typeof value !== "string" || /[\ud800-\udfff]/u.test(value)) return false;
   // A character may take two places in a string.
   return value.length <= most || (value.length <= 2 * most && [...value].length <= most);
-}
-
-/** Say whether there is half a character in a text, as where one was cut in the middle. */
-export function isHalf(text: string): boolean {
-  return /[\ud800-\udfff]/u.test(text);
 }
 
 /** A map, whatever is in it. */

@@ -5,8 +5,6 @@
  * emoji. Bytes, `NaN` and the infinities are *markers* in JSON, maps of one key; a map that looks like one has one `$` more.
  */
 
-import { isHalf } from "./message.js";
-
 /** Lists and maps within one another. */
 export const DEEPEST = 128;
 /** Digits of a whole number. */
@@ -38,7 +36,8 @@ export function asBytes(value: unknown): Uint8Array<ArrayBuffer> | undefined {
 export function check(value: unknown, key: string): void {
   const kind = typeof value;
   if (kind === "string") {
-    if (isHalf(value as string)) throw refused("half a character, as of text that was cut in the middle,", key);
+    if (/[\ud800-\udfff]/u.test(value as string))
+      throw refused("half a character, as of text that was cut in the middle,", key);
   } else if (kind === "bigint") {
     if (`${value}`.replace("-", "").length > DIGITS) throw refused(`a number of more than ${DIGITS} digits`, key);
   } else if (kind === "function" || kind === "symbol") throw refused(`a ${kind}`, key);
