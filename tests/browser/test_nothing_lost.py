@@ -10,13 +10,13 @@ TRANSPORTS = ("websocket", "sse", "polling")
 async def test_switching_the_transport_mid_stream_loses_nothing(meet, url):
     late = "409"  # a poll that was under way when the session had left it
     ada, grace = await meet(url, "Ada", "Grace", excused=late)
-    await ada.burst()
-    for n, transport in ((10, "sse"), (35, "polling"), (60, "websocket")):
+    await ada.burst(1000)  # on a quick machine a hundred have arrived before a page has moved twice
+    for n, transport in ((50, "sse"), (300, "polling"), (600, "websocket")):
         await ada.counted_to(n)
         await ada.switch(transport)
         await grace.switch(transport)
-    await ada.lost_nothing()
-    await grace.lost_nothing()
+    await ada.lost_nothing(1000)
+    await grace.lost_nothing(1000)
     for page in (ada, grace):
         assert await page.count("attaches") == 4
         assert await page.count("resumed") == 0  # it moved, and was never away

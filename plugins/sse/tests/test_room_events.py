@@ -309,7 +309,7 @@ async def test_to_read_is_to_join_and_whoever_may_not_is_told_why(house: Any) ->
         ("r", "?codec=turned", 400, "unsupported_codec", "an event stream is text"),
         ("r", "?codec=none", 400, "unsupported_codec", "spoken here: json"),
         ("x" * 200, "", 400, "bad_room", "1 to 128"),
-        ("%0A", "", 400, "bad_room", "printable"),
+        ("%0A", "", 400, "bad_room", "control character"),
     ],
 )
 async def test_what_cannot_be_is_refused_with_what_could(
