@@ -13,6 +13,7 @@ SETTINGS = (
     "drain_time=0.2",
     "message_buffer_size=2000",
     "disabled=otel,playground",
+    'rooms.options."past:*".history=100',
 )
 
 

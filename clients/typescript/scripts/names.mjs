@@ -28,7 +28,22 @@ export const INTERNAL = [
     "discard",
     "doubt",
   ],
-  ...["drained", "due", "emit", "fail", "failed", "failure", "flush", "forget", "form", "full", "giveUp", "givenUp", "had", "hear"],
+  ...[
+    "drained",
+    "due",
+    "emit",
+    "fail",
+    "failed",
+    "failure",
+    "flush",
+    "forget",
+    "form",
+    "full",
+    "giveUp",
+    "givenUp",
+    "had",
+    "hear",
+  ],
   ...[
     "heard",
     "hears",
@@ -58,6 +73,9 @@ const WIRE = ["t", "n", "v"];
 const CLASS = /class (\w+)([\s\S]*?)\{\n([\s\S]*?)\n\}/g;
 const HIDDEN = new RegExp(`\\b(?:_[a-z]\\w*|${INTERNAL.join("|")})\\b`, "g");
 
+/** Sources of what not every application has: its names are given out when the core has its own, and cost it nothing. */
+const LATER = /^tabs\b/;
+
 /** Return a short name for each hidden one in the sources under `folder`: another one than the rest of its class has. */
 export function letters(folder) {
   // What is called by other modules may come together anywhere.
@@ -66,7 +84,8 @@ export function letters(folder) {
   for (const file of readdirSync(folder, { recursive: true })) {
     if (!/\.tsx?$/.test(file)) continue;
     const source = readFileSync(`${folder}/${file}`, "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/ .*/g, "");
-    for (const [name] of source.matchAll(HIDDEN)) uses.set(name, (uses.get(name) ?? 0) + 1);
+    const weight = LATER.test(file) ? 1e-6 : 1;
+    for (const [name] of source.matchAll(HIDDEN)) uses.set(name, (uses.get(name) ?? 0) + weight);
     for (const [, name, head, body] of source.matchAll(CLASS)) {
       const bases = [...head.matchAll(/extends (\w+)/g)].map(([, base]) => base);
       classes.set(name, { bases, names: new Set(body.match(HIDDEN)) });

@@ -82,7 +82,7 @@ export async function sizes() {
     ["with `resume`", later("resume")],
     ["`@rtcore/client/react`", await beside('export * from "@rtcore/client/react";')],
     ["`@rtcore/client/cbor`", await beside('export * from "@rtcore/client/cbor";')],
-
+    ["`@rtcore/client/tabs`", await beside('export * from "@rtcore/client/tabs";')],
     ["`rtcore-client.js`: the core and what it loads, in one file", gzipped("dist/rtcore-client.js")],
   ];
 }

@@ -1,6 +1,6 @@
 /** `RealtimeClient`: the public face. What it promises is here, how it is done in the modules that it brings together. */
 
-import { type Connecting, Connector, type Parts } from "./connector.js";
+import { Connector, type Parts } from "./connector.js";
 import { NotConnected } from "./errors.js";
 import { type ClientEvents, Events } from "./events.js";
 import type { ConnectionInfo } from "./info.js";
@@ -87,7 +87,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
   private readonly _forgotten = new FinalizationRegistry<() => void>((end) => end());
   private readonly _session: Session;
   private readonly _rooms: Rooms;
-  private readonly _connector: Connecting;
+  private readonly _connector: Connector;
   private _deaf: (() => void) | undefined;
   private _closing: Promise<void> | undefined;
   private _wanted = false;
@@ -118,7 +118,7 @@ export class RealtimeClient<M extends object = AnyMessages> {
       () => this.getConnectionInfo(),
       () => this._endStreams(),
     ];
-    this._connector = settings.shared?.make(...parts, this._rooms) ?? new Connector(...parts);
+    this._connector = settings.shared?.make(...parts) ?? new Connector(...parts);
   }
 
   // -- the connection -----------------------------------------------------------------------------------------------

@@ -39,14 +39,6 @@ interface Wish {
 /** What a connector is made of. */
 export type Parts = ConstructorParameters<typeof Connector>;
 
-/** What a client needs of whoever keeps its session attached. */
-export interface Connecting extends Omit<Pick<Connector, keyof Connector>, "attacher"> {
-  /** Knows the codec that is asked for. */
-  readonly attacher: Pick<Attacher, "codec">;
-  /** This tab's part in the connection that it shares with others; `undefined` if it shares none. */
-  readonly role?: Role;
-}
-
 /** Keeps the session attached. */
 export class Connector {
   state: State = "idle";
@@ -56,18 +48,20 @@ export class Connector {
   reconnects = 0;
   /** Of what `connect` began. */
   ended: Promise<void> | undefined;
+  /** This tab's part in the connection that it shares with others; `undefined` if it shares none. */
+  role: Role | undefined;
   /** Brings the session to links. */
   readonly attacher: Attacher;
   private readonly _chain: Chain;
   private readonly _backoff: Backoff;
   private _greeted = false;
-  private _paused = false;
+  protected _paused = false;
   private _asked = false;
   private _broken = 0;
   private _since = 0;
   private _loss: LinkLost | undefined;
   private _climbing = false;
-  private _waiter: Deferred<void> | undefined;
+  protected _waiter: Deferred<void> | undefined;
   private _wish: Wish | undefined;
   private _moving: Timer;
   private _wake: () => void = () => {};
@@ -77,10 +71,10 @@ export class Connector {
    * @param _stopped called when the server said not to come back.
    */
   constructor(
-    private readonly _session: Session,
-    private readonly _detector: ConnectionQualityDetector,
-    private readonly _settings: Settings,
-    private readonly _events: Events,
+    protected readonly _session: Session,
+    protected readonly _detector: ConnectionQualityDetector,
+    protected readonly _settings: Settings,
+    protected readonly _events: Events,
     private readonly _info: () => ConnectionInfo,
     private readonly _stopped: () => void,
   ) {
@@ -177,7 +171,7 @@ export class Connector {
 
   // -- the loop -----------------------------------------------------------------------------------------------------
 
-  private async _run(ready: () => Promise<void>): Promise<void> {
+  protected async _run(ready: () => Promise<void>): Promise<void> {
     await ready();
     const { maxReconnectAttempts, timing } = this._settings;
     let attempt = 0;
@@ -291,7 +285,7 @@ export class Connector {
   // -- links come and go --------------------------------------------------------------------------------------------
 
   /** The session has moved to a link. */
-  private _adopt(link: Link, old: Link | undefined): void {
+  protected _adopt(link: Link, old: Link | undefined): void {
     void old?.close();
     this._loss = undefined;
     this._since = now();
@@ -318,7 +312,7 @@ export class Connector {
   }
 
   /** The link is lost: tell, and remember what it says about its transport. */
-  private _left(lost: LinkLost): LinkLost {
+  protected _left(lost: LinkLost): LinkLost {
     this._loss = undefined;
     this._want();
     if (this._isClosed()) return lost;
@@ -357,7 +351,7 @@ export class Connector {
     return typeof attach === "number" ? line.isMine(attach) : line.attach > line.attached;
   }
 
-  private _stop(error: RealtimeError): void {
+  protected _stop(error: RealtimeError): void {
     this._session.line.abandon();
     this._session.outbox.fail(error);
     this._stopped();
@@ -375,7 +369,7 @@ export class Connector {
   }
 
   /** Tell all who wait for a connection that there is none. False if nobody does. */
-  private _refuse(error: Error): boolean {
+  protected _refuse(error: Error): boolean {
     const waiter = this._waiter;
     this._waiter = undefined;
     waiter?.reject(error);
@@ -386,7 +380,7 @@ export class Connector {
     return this.state === "closed";
   }
 
-  private _become(state: State): void {
+  protected _become(state: State): void {
     if (state === this.state) return;
     this.state = state;
     this._events.emit("state", state);

@@ -1,8 +1,7 @@
 /** What a client can be told: identity and policy in `ClientOptions`, patience in `Timing`, memory in `Limits`. */
 
-import type { Connecting, Parts } from "./connector.js";
+import type { Connector, Parts } from "./connector.js";
 import { unexpected } from "./errors.js";
-import type { Rooms } from "./rooms.js";
 import type { Codec } from "./wire/format.js";
 
 export type ConnectionType = "websocket" | "sse" | "polling";
@@ -27,7 +26,7 @@ export type KeyStore = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 /** How several clients share a connection: see `tabs()`. */
 export interface Sharing {
   /** @internal Make what keeps a client's session attached. */
-  make(...parts: [...Parts, Rooms]): Connecting;
+  make(...parts: Parts): Connector;
 }
 
 /** The part of the WebSocket interface that is used: the browser's own, or the package `ws`. */

@@ -1,6 +1,6 @@
 /** Senders: what a `send` or `request` goes through until its message is on the wire, and how it gives up. */
 
-import type { Connecting } from "./connector.js";
+import type { Connector } from "./connector.js";
 import { NotConnected, TimeoutError } from "./errors.js";
 import { DEPARTED, type Outgoing, QUEUED } from "./outgoing.js";
 import type { Session } from "./session.js";
@@ -14,7 +14,7 @@ import { later } from "./timers.js";
  */
 export async function dispatch(
   session: Session,
-  connector: Connecting,
+  connector: Connector,
   message: Outgoing,
   stage: number,
   timeout: number,
