@@ -171,8 +171,8 @@ export class Port {
 
   /** Messages that this tab has, or will have when there is a link. */
   get reached(): number {
-    const { first, items } = this._missed?.batches.at(-1) ?? { first: this.got, items: [] };
-    return first + items.length;
+    const { lost = 0, batches = [] } = this._missed ?? {};
+    return batches.reduce((_, { first, items }) => first + items.length, this.got + lost);
   }
 
   // -- to the leader ------------------------------------------------------------------------------------------------
@@ -325,6 +325,7 @@ export class Port {
       ledger.restore(known.state);
       if (this.life !== known.state.life) this._stand(known.state.life, known.state.count);
       else this._missed = { ...known, kept: !known.lost };
+      for (const batch of known.past) this.ring.add(batch);
     }
     for (const batch of this._missed?.batches ?? []) this.ring.add(batch);
     for (const [other, member] of this._left) {
@@ -413,7 +414,10 @@ export class Port {
     else if (post.kind === "known") this._known?.(post.from, post.known);
     else if (post.kind === "collect") {
       const { from, life, got } = post;
-      const missed = life === this.life ? this.ring.since(got, this.got) : { lost: 0, batches: [] };
+      const missed =
+        life === this.life
+          ? { ...this.ring.since(got, this.got), past: [] }
+          : { lost: 0, batches: [], past: this.ring.all };
       const known = this._synced ? { state: this.ledger.snapshot(this.got), ...missed } : undefined;
       this._channel?.postMessage({ kind: "known", from: this.tab, to: from, known });
     } else if (this.hub) this.hub.hear(post);

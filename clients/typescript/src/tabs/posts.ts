@@ -124,6 +124,8 @@ export interface Known {
   /** What came since that one was there, and how much of it is no longer here. */
   lost: number;
   batches: Batch[];
+  /** What came before that one was there: others may lack it. */
+  past: Batch[];
 }
 
 /** What a tab wants of the connection. */
