@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.errors import Rejected
@@ -37,16 +36,23 @@ _log = logging.getLogger("rtcore.connection")
 HELD_MAX: Final = 32
 
 
-class Unread(IntFlag):
-    """Why a client is not read. Each has an owner; the client is read again when none of them holds it."""
+class Unread:
+    """Why a client is not read, or what it sends is not handled. Each has an owner; it goes on when none holds it.
 
-    CHECKING = 1  # an authenticator thinks about its hello
-    HANDLERS = 2  # too many messages wait for its handlers
-    REPLAYS = 4  # what it sends again is faster than the limiter
-    CROWD = 8  # it publishes faster than its messages can be flushed
-    ANSWERS = 16  # it asks, and does not read the answers
-    JOINING = 32  # it sends much to a room that it is not in yet
-    REPLIES = 64  # as many answers as may wait to be written do
+    A connection has the first group; the others are its session's, which reads on and holds what comes, up to a bound.
+    Bits of plain numbers: an enum's take 3 µs to be joined, and a look at each message.
+    """
+
+    CHECKING: Final = 1  # an authenticator thinks about its hello
+    ANSWERS: Final = 16  # it asks, and does not read the answers
+    HELD: Final = 128  # its session holds as much as it may
+
+    HANDLERS: Final = 2  # too many messages wait for its handlers
+    REPLAYS: Final = 4  # what it sends again is faster than the limiter
+    CROWD: Final = 8  # it publishes faster than its messages can be flushed
+    JOINING: Final = 32  # it sends much to a room that it is not in yet
+    REPLIES: Final = 64  # as many answers as may wait to be written do
+    TURN: Final = 256  # others have their turn
 
 
 class Connection:
@@ -57,7 +63,7 @@ class Connection:
     """
 
     __slots__ = (
-        "__weakref__", "_checking", "_closing", "_held", "_max_size", "attach", "codec", "compressor",
+        "__weakref__", "_checking", "_closing", "_held", "_late", "_max_size", "attach", "codec", "compressor",
         "counters", "ended", "form", "handshake", "heard", "identity", "link", "manager", "paused", "session", "unread",
     )  # fmt: skip
 
@@ -80,6 +86,7 @@ class Connection:
         self._checking = False
         self._closing = False
         self._held: list[bytes | Sequence[Item]] | None = None
+        self._late: tuple[str, dict[str, Any]] | None = None
 
     # -- what the transport says -----------------------------------------------------------------------
 
@@ -125,7 +132,10 @@ class Connection:
     def resume(self) -> None:
         """The transport's write buffer has drained."""
         self.paused = False
+        late, self._late = self._late, None
         self.read_again(Unread.ANSWERS)
+        if late is not None:
+            self._answer(*late)
         if self.session is not None:
             self.session.catch_up(self)
 
@@ -147,7 +157,8 @@ class Connection:
     def receive_from(self, start: int, items: Sequence[Item], *, size: int = 0) -> dict[str, Any]:
         """Take the items of a POST whose first message is the client's message number `start` (from 0).
 
-        What is known already is skipped and counted as a duplicate: a POST whose answer was lost comes twice.
+        What is known already is skipped and counted as a duplicate: a POST whose answer was lost comes twice. Control
+        is taken in any case; of the messages as many as there is room for, and none while `unread`.
         `size` is the bytes of its body, for the metrics.
 
         Returns:
@@ -181,6 +192,8 @@ class Connection:
                 self.manager.counters.drop("fenced")
             elif isinstance(item, Control):
                 self._control(session, item)
+            elif self.unread:
+                continue  # it waits with its client, and so do all messages after it; control does not
             elif isinstance(item, Part):
                 self._take_part(session, item)
             elif isinstance(item, Message):
@@ -249,7 +262,7 @@ class Connection:
 
     def read_again(self, why: int) -> None:
         """One reason not to read this client is gone. Harmless if it was none."""
-        if self.unread and self.unread & why:  # a flag's `&` takes 3 µs
+        if self.unread & why:
             self.unread &= ~why
             if not self.unread and not self.ended:
                 self.link.resume_reading()
@@ -346,8 +359,6 @@ class Connection:
     def attached(self, session: Session, attach: int) -> None:
         """The manager has given this connection a session; frames that were held follow."""
         self.session, self.attach, self._checking = session, attach, False
-        if session.unread:
-            self.stop_reading(session.unread)
 
     def release(self) -> None:
         """Take what came while an authenticator was thinking."""
@@ -425,7 +436,13 @@ class Connection:
             )
 
     def _answer(self, name: str, fields: dict[str, Any]) -> None:
-        """Answer a control item. Such answers wait in no lane: a client that does not read them is not read either."""
+        """Answer a control item. Such answers wait in no lane: a client that does not read them is not read either.
+
+        What had been read before that, and POSTs, bring more of them: the last one is answered, once there is room.
+        """
+        if self.unread & Unread.ANSWERS:
+            self._late = name, fields
+            return
         self.control(name, fields)
         if self.paused:
             self.stop_reading(Unread.ANSWERS)

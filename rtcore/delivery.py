@@ -21,7 +21,6 @@ from rtcore.connection import Unread
 from rtcore.wire.parts import PART, Large
 
 if TYPE_CHECKING:
-    from rtcore.connection import Connection
     from rtcore.outgoing import Outgoing
     from rtcore.session import Session
     from rtcore.wire.format import Format
@@ -63,8 +62,8 @@ class Flusher:
         self._held: dict[Outgoing, None] = {}
         self._due = False
         self._releasing = False
-        # Publishers that are not read, the first one first, and how much must have been flushed before they are.
-        self._paused: dict[Connection, int] = {}
+        # Publishers that wait, the first one first, and how much must have been flushed before they go on.
+        self._paused: dict[Session, int] = {}
         self._flushed = 0
         self.direct: list[Outgoing] = []
         self._bulk: deque[Outgoing] = deque()
@@ -101,14 +100,14 @@ class Flusher:
         """So many sessions wait to be flushed that whoever publishes should be slowed."""
         return len(self._bulk) > CROWD
 
-    def slow(self, connection: Connection) -> None:
-        """Do not read this publisher until what is pending now has been flushed: it feels the load it makes.
+    def slow(self, session: Session) -> None:
+        """Let this publisher wait until what is pending now has been flushed: it feels the load it makes.
 
         Not until nothing is: others may publish all the time, and it would never have its turn.
         """
-        if connection not in self._paused:
-            self._paused[connection] = self._flushed + len(self._bulk)
-            connection.stop_reading(Unread.CROWD)
+        if session not in self._paused:
+            self._paused[session] = self._flushed + len(self._bulk)
+            session.stop_reading(Unread.CROWD)
 
     def flush(self) -> None:
         """Write for one turn: everything direct, then a slice of the bulk."""
@@ -130,11 +129,11 @@ class Flusher:
                 self.write(bulk.popleft())
         self._last, self._form, self._data = [], None, b""
         while self._paused:
-            connection, due = next(iter(self._paused.items()))
+            session, due = next(iter(self._paused.items()))
             if due > self._flushed:
                 break
-            del self._paused[connection]
-            connection.read_again(Unread.CROWD)
+            del self._paused[session]
+            session.read_again(Unread.CROWD)
         if bulk or self.direct:
             self._loop.call_soon(self.flush)  # type: ignore[union-attr]  # scheduled only after start
         else:

@@ -363,6 +363,7 @@ class Greeter:
             session.fall_behind(connection)
         else:
             session.catch_up(connection)
+        session.attached(connection)
 
     # -- the first use -----------------------------------------------------------------------------------
 

@@ -28,8 +28,8 @@ _log = logging.getLogger("rtcore.heartbeat")
 TICK: Final = 0.25
 #: Pings written in one tick at most, so that thousands that attached together do not stall the loop together.
 PINGS: Final = 1000
-#: Reasons for not reading a client that does not read us: it may as well be dead.
-UNREADING: Final = Unread.ANSWERS | Unread.REPLIES
+#: Seconds, at most, between signs of life to clients that are not read: their pings are not either.
+REASSURE: Final = 1.0
 #: Seconds after which an ack is written, however few messages it is for; DESIGN: a quarter window, 64 KiB or this.
 ACK_AFTER: Final = 0.75
 
@@ -53,6 +53,8 @@ class Heartbeat:
         )
         self._acks: dict[Session, None] = {}
         self._acks_at = 0.0
+        self._unread: dict[Connection, None] = {}
+        self._reassure_at = 0.0
 
     # -- what to watch ---------------------------------------------------------------------------------
 
@@ -67,6 +69,10 @@ class Heartbeat:
     def expire_later(self, session: Session, left: float, *, confirmed: bool) -> None:
         """This session is detached since `left`."""
         (self._ends if confirmed else self._early_ends).add((ref(session), left), now=left)
+
+    def reassure(self, connection: Connection) -> None:
+        """This client is not read for now, because its session holds as much as it may: let it hear that we live."""
+        self._unread[connection] = None
 
     def ack_later(self, session: Session) -> None:
         """This session has messages to acknowledge."""
@@ -103,6 +109,12 @@ class Heartbeat:
                 if (session := session_reference()) is not None:
                     manager.expire(session, left)
         manager.departures.tick(now)
+        if self._unread and now >= self._reassure_at:
+            self._reassure_at = now + min(REASSURE, manager.options.ping_timeout / 2)
+            self._unread = {c: None for c in self._unread if not c.ended and c.unread & Unread.HELD}
+            for connection in self._unread:
+                if not connection.paused:
+                    connection.control("ping", {})
         if now >= self._acks_at:
             self._acks_at = now + ACK_AFTER
             acks, self._acks = self._acks, {}
@@ -125,7 +137,7 @@ class Heartbeat:
         session = connection.session
         if connection.ended or session is None or not session.hears(connection):
             return
-        if connection.heard or connection.unread & ~UNREADING:
+        if connection.heard or connection.unread & ~Unread.ANSWERS:
             # Whom we do not read we cannot hear; one that does not read us either is dead all the same.
             self._pings.add(ref(connection), now=now)
             return

@@ -111,8 +111,8 @@ class Inbound:
                 if message.room is None or self._rooms is None:
                     raise Rejected("unknown_type", f"no handler for {type_[:128]!r}")
                 result = self._rooms.publish_from(session, message)
-                if session.manager.flusher.crowded and session.connection is not None:
-                    session.manager.flusher.slow(session.connection)
+                if session.manager.flusher.crowded:
+                    session.manager.flusher.slow(session)
                 if message.id is not None:
                     self._published(session, message, result)
             elif route.waits:

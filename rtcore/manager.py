@@ -56,6 +56,7 @@ class RealtimeManager:
         flusher: writes what is pending, once per loop turn.
         policies: what happens to messages that a session cannot take.
         pool: what waits in all lanes together.
+        held: messages received and not handled yet, of all sessions together.
         inbound: the chain and the handlers; replaced as a whole when they change.
         healer: brings later what a session cannot take now, if somebody can (`rtcore.spi.feed`).
     """
@@ -76,6 +77,7 @@ class RealtimeManager:
             {**{name: from_settings(s) for name, s in app.options.policies.items()}, **app.policies}
         )
         self.pool = Pool(app.options.max_backlog_bytes, app.options.max_backlog_messages)
+        self.held = Pool(app.options.max_backlog_bytes // 4, app.options.max_backlog_messages // 4)
         self.healer: Healer | None = None
         self._everyone = Audience(self.flusher)
         self._sessions: dict[str, Session] = {}

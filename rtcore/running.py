@@ -1,8 +1,8 @@
 """Async handlers of one session, running or waiting for their turn.
 
 Rule: a session's async handlers run one after the other, in the order of their messages; those declared
-`concurrent` run beside them, and none waits for them. Beyond the limit the client is not read, so that it feels the
-backpressure instead of memory. Control (ping, ack, cancel) never comes through here.
+`concurrent` run beside them, and none waits for them. Beyond the limit messages are held (`rtcore.held`), so that the
+client feels the backpressure instead of memory. Control (ping, ack, cancel) never comes through here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rtcore.connection import Unread
 from rtcore.contained import was_cancelled
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from rtcore.session import Session
     from rtcore.wire.message import Message
 
-#: Messages that may wait at least: what one read of a socket brings comes after reading was paused, and what a
-#: client replays is a window of them.
-WAITING_MAX: Final = 1024
-
 
 class _Run(NamedTuple):
     task: asyncio.Task[None]
@@ -33,7 +29,7 @@ class _Run(NamedTuple):
 
 
 class Running:
-    """The handlers of one session. `limit`: how many may run at once, and how many may wait before reading pauses."""
+    """The handlers of one session. `limit`: how many may run at once, and how many may wait before others are held."""
 
     __slots__ = ("_beside", "_limit", "_ordered", "_runs", "_session", "_turn")
 
@@ -58,22 +54,18 @@ class Running:
         if not queue and len(self._runs) < self._limit and (route.concurrent or not self._turn):
             self._begin(route, message)
             return
-        if self._waiting >= max(WAITING_MAX, 4 * self._limit):
-            route.forget()
-            self._session.answer_error(message, Rejected("too_many_requests", f"{len(self)} of them"))
-            return
         queue.append((route, message))
         if self._waiting >= self._limit:
             self._session.stop_reading(Unread.HANDLERS)
 
-    def cancel(self, request: str) -> None:
-        """Cancel the handler of a request by its message id; it is answered with `cancelled`."""
+    def cancel(self, request: str) -> bool:
+        """Cancel a request's handler by its message id; it is answered with `cancelled`. False if it is not here."""
         for key, run in self._runs.items():
             if run.message.id == request and not self._session.is_former(run.message):
                 if self._cancel(run):
                     self._session.answer_error(run.message, Rejected("cancelled"))
                     self._ended(key)
-                return
+                return True
         for queue in (self._ordered, self._beside):
             for entry in queue:
                 if entry[1].id == request and not self._session.is_former(entry[1]):
@@ -81,7 +73,8 @@ class Running:
                     entry[0].forget()
                     self._session.answer_error(entry[1], Rejected("cancelled"))
                     self.go_on()
-                    return
+                    return True
+        return False
 
     def end(self) -> int:
         """The session is over: cancel all but the detached, and the one that ended it; return how many had waited."""

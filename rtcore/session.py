@@ -7,13 +7,12 @@ Session      who it is, messages in, handlers, an end           here
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.connection import Unread
 from rtcore.errors import Rejected
+from rtcore.held import Held
 from rtcore.outgoing import Outgoing
 from rtcore.running import Running
 from rtcore.wire.control import Undecodable
@@ -30,8 +29,6 @@ _log = logging.getLogger("rtcore.session")
 
 #: Bytes received after which an ack is written, however few messages they were.
 ACK_BYTES: Final = 64 * 1024
-#: Messages that were received and wait because too many answers do: what a client may have on its way is less.
-HELD_MAX: Final = 4096
 
 
 class Session(Outgoing):
@@ -50,7 +47,7 @@ class Session(Outgoing):
     """
 
     __slots__ = (
-        "__weakref__", "_acked", "_base", "_delayed", "_half", "_held", "_running", "_unacked", "answered", "client",
+        "__weakref__", "_acked", "_base", "_half", "_held", "_running", "_unacked", "answered", "client",
         "extra", "identity", "left", "opened", "replays", "sender", "swamped", "transport_name", "unread",
     )  # fmt: skip
 
@@ -71,8 +68,7 @@ class Session(Outgoing):
         self._base = 0  # more than the `n` of any message of a count that is over
         self.swamped = False
         self._half = False  # parts have come that no ack has told of
-        self._delayed: deque[Message] | None = None
-        self._held: deque[Message] | None = None
+        self._held: Held | None = None
         self.extra: dict[Any, Any] = {}
         self._running: Running | None = None
 
@@ -109,89 +105,59 @@ class Session(Outgoing):
             self._flusher.wake()
         elif due == 1:
             self.manager.ack_later(self)
-        if self.replays or self._delayed or self.swamped:
-            self._receive_slowly(message)
+        if self.unread or self.replays:
+            self._receive_slowly(message, size)
         else:
             self.manager.inbound.dispatch(self, message)
 
-    def _receive_slowly(self, message: Message) -> None:
-        """Take what cannot go straight to its handler."""
-        if self.swamped:
-            if self._held is None:
-                self._held = deque()
-            if len(self._held) >= HELD_MAX:
-                self.answer_error(
-                    message, Rejected("too_many_requests", f"{len(self._held)} messages wait already")
-                )
-            else:
-                self._held.append(message)
-        elif self.replays or self._delayed:
-            self._receive_replay(message)
-        else:
-            self.manager.inbound.dispatch(self, message)
-
-    def _receive_replay(self, message: Message) -> None:
-        """What the client sent before and sends again is delayed by the limiter, never refused; what follows waits."""
+    def _receive_slowly(self, message: Message, size: int) -> None:
+        """Take what cannot go straight to its handler. A replay is delayed by the limiters, never refused."""
         self.replays = max(0, self.replays - 1)
-        if self._delayed is not None:
-            self._delayed.append(message)
-            return
-        wait = self.manager.inbound.delay(self, message)
-        if not wait:
-            return
-        self._delayed = deque((message,))
-        self.stop_reading(Unread.REPLAYS)
-        self.manager.app.spawn(self._take_delayed(wait), name="replay")
-
-    async def _take_delayed(self, wait: float) -> None:
-        delayed = self._delayed
-        while delayed and self.closed is None:
-            await asyncio.sleep(wait)
-            if self.closed is None:
-                wait = self.manager.inbound.delay(self, delayed[0])
-                if not wait:
-                    delayed.popleft()
-        if delayed:
-            self.manager.counters.drop("expired_session", len(delayed))
-        self._delayed = None
-        self.read_again(Unread.REPLAYS)
+        held, wait = self._held, 0.0
+        if not self.unread:
+            wait = self.manager.inbound.delay(self, message)
+            if not wait:
+                return
+        if held is None:
+            held = self._held = Held(self)
+        held.add(message, size)
+        if wait:
+            held.wait(wait)
 
     def catch_up(self, connection: Connection) -> None:
         super().catch_up(connection)
         if self.swamped and (type(self.outbox) is list or self.outbox.rested):  # type: ignore[union-attr]  # a list or lanes
-            self._go_on()
+            # Answers have left: handle more, until too many wait again.
+            self.swamped = False
+            if self._running is not None:
+                self._running.go_on()
+            if not self.swamped:
+                self.read_again(Unread.REPLIES)
 
     def _answered(self) -> None:
-        """An answer was posted. If too many wait, nothing more is handled, and the client is not read."""
+        """An answer was posted. If too many wait, nothing more is handled."""
         outbox = self.outbox
         if not self.swamped and isinstance(outbox, Lanes) and outbox.swamped:
             self.swamped = True
             self.stop_reading(Unread.REPLIES)
 
-    def _go_on(self) -> None:
-        """Answers have left: handle what was held, until too many wait again."""
-        self.swamped = False
-        held = self._held
-        while held and not self.swamped and self.closed is None:
-            self._receive_slowly(held.popleft())
-        if self._running is not None:
-            self._running.go_on()
-        if not self.swamped:
-            self._held = None
-            self.read_again(Unread.REPLIES)
-
     def stop_reading(self, why: int) -> None:
-        """Do not read this client, on this connection or the next, until `read_again` for the same reason."""
+        """Handle none of this client's messages until `read_again` for the same reason; see `rtcore.held`."""
         self.unread |= why
-        if self.connection is not None:
-            self.connection.stop_reading(why)
 
     def read_again(self, why: int) -> None:
-        """One reason not to read this client is gone. Harmless if it was none."""
+        """One reason to let messages wait is gone. Harmless if it was none."""
         if self.unread and self.unread & why:
             self.unread &= ~why
-            if self.connection is not None:
-                self.connection.read_again(why)
+            if not self.unread and self._held is not None:
+                self._held.go_on()
+                if not self._held:
+                    self._held = None
+
+    def attached(self, connection: Connection) -> None:
+        """The session has a connection, whose welcome is written: what it holds concerns that one, too."""
+        if self._held is not None:
+            self._held.attached(connection)
 
     def receive_undecodable(self, item: Any) -> None:
         """Count what could not be decoded: the client counted it too. It gets an error and goes on."""
@@ -206,7 +172,7 @@ class Session(Outgoing):
         named = None
         if request is not None:
             named = Checked("undecodable", id=request)
-            named.n = self.received
+            named.n = self.received + self._base
         self.answer_error(named, Rejected("undecodable", reason))
 
     def part_came(self, size: int) -> None:
@@ -311,8 +277,10 @@ class Session(Outgoing):
 
     def cancel(self, request: str) -> None:
         """The client gave up a request: cancel its handler, or do not begin it."""
-        if self._running is not None:
-            self._running.cancel(request)
+        if self._running is not None and self._running.cancel(request):
+            return
+        if self._held is not None:
+            self._held.cancel(request)
 
     # -- attach and end ------------------------------------------------------------------------------------
 
@@ -339,8 +307,7 @@ class Session(Outgoing):
         """The session is over: cancel its handlers, drop what waits. Called once, by the manager."""
         self.closed = code
         waiting = self.outbox.clear() if isinstance(self.outbox, Lanes) else len(self.outbox)
-        waiting += len(self._held or ())
-        self._held = None
+        waiting += self._held.end() if self._held is not None else 0
         if self.ahead is not None:
             waiting += len(self.ahead.uncounted)
             self.ahead = None

@@ -70,7 +70,7 @@ class Options:
     max_handlers_per_session: int = attrs.field(
         default=16,
         validator=v.ge(1),
-        metadata=_help("Handlers that run at once for one session; beyond that its reading pauses."),
+        metadata=_help("Handlers that run at once for one session; as many may wait, others are held."),
     )
 
     # -- time ----------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ class Options:
         default=10.0, validator=v.ge(0), metadata=_help("How long a stop waits for what is under way.", "s")
     )
     stop_grace: float = attrs.field(
-        default=5.0,
+        default=10.0,
         validator=v.ge(0),
         metadata=_help("How long a stop takes after the drain; what has not ended then is left behind.", "s"),
     )

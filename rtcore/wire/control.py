@@ -34,4 +34,4 @@ class Undecodable(NamedTuple):
 
 #: Who sends what; the fields are in docs/wire.md.
 CLIENT_CONTROLS: Final = ("hello", "ack", "ping", "pong", "bye", "away", "cancel", "poll", "part", "send")
-SERVER_CONTROLS: Final = ("welcome", "ack", "ping", "pong", "part", "close", "error", "move")
+SERVER_CONTROLS: Final = ("welcome", "ack", "ping", "pong", "part", "flow", "close", "error", "move")

@@ -68,3 +68,23 @@ async def test_one_that_had_not_arrived_is_begun_and_cancelled(
     await until(lambda: app.ends)
     await until(lambda: not client._session.requests.given_up)
     assert (app.began, app.ends) == ([1], [1])
+
+
+@each
+async def test_in_a_network_that_cuts_all_the_time_every_one_is_cancelled_and_none_twice(
+    transport: str, app: Any, proxy: Any, client_of: Any
+) -> None:
+    client = client_of(connection_type=transport, fallback_types=(), max_reconnect_attempts=1000)
+    await client.connect()
+    sizes = iter(range(1500, 60_000, 700))
+    proxy.cut_after = lambda: next(sizes, 1_000_000)
+    asking = [asyncio.create_task(client.request("ask", n)) for n in range(100)]
+    for n, task in enumerate(asking):
+        await asyncio.sleep(0.003)
+        if n % 7 == 0:
+            proxy.cut()
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    await until(lambda: not client._session.requests.given_up)
+    assert sorted(app.ends) == sorted(set(app.began))
+    assert await client.request("echo", 2) == 2

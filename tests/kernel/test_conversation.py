@@ -251,12 +251,12 @@ async def test_concurrent_handlers_overtake_and_are_limited() -> None:
         for _ in range(4):
             peer.send("slow")
         await turn()
-        assert (running, peer.link.reading) == (2, False), "beyond the limit the client is not read"
+        assert (running, bool(peer.session.unread)) == (2, True), "beyond the limit messages are held"
         gate.set()
         await until(lambda: not running)
         await turn()
         assert most == 2
-        assert peer.link.reading is True
+        assert not peer.session.unread
 
 
 async def test_a_cancel_reaches_a_running_and_a_waiting_handler() -> None:
@@ -464,7 +464,7 @@ async def test_replays_are_delayed_by_the_limiter_and_never_refused() -> None:
         peer.connect()
         for i in range(3):
             peer.connection.receive(b'{"type":"x","payload":%d}' % i)
-        assert peer.link.reading is False
+        assert peer.session.unread
         assert seen == []
         limiter.allowed = 10
         async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""Whom the server does not read, and when it reads again: one client may be held for several reasons at once."""
+"""Whom the server does not read, and when it reads again; what waits meanwhile is tested in `test_held.py`."""
 
 from __future__ import annotations
 
@@ -24,19 +24,6 @@ def app_with_slow_handler(limit: int = 2, **settings: object) -> tuple[App, asyn
     return app, gate
 
 
-async def test_cancelled_requests_let_the_client_be_read_again() -> None:
-    app, gate = app_with_slow_handler(limit=4)
-    async with app:
-        peer = Peer(app).connect()
-        for i in range(5):
-            peer.send("slow", i, id=str(i))
-        assert peer.link.reading is False
-        for i in range(1, 5):
-            peer.say("cancel", id=str(i))
-        assert peer.link.reading is True
-        gate.set()
-
-
 async def test_a_request_cancelled_in_the_frame_it_came_in_does_not_block_the_next_ones() -> None:
     app, gate = app_with_slow_handler()
     gate.set()
@@ -50,61 +37,6 @@ async def test_a_request_cancelled_in_the_frame_it_came_in_does_not_block_the_ne
         assert {m["re"]: m["payload"] for m in peer.got}["a"]["code"] == "cancelled"
 
 
-async def test_a_client_that_is_held_is_held_on_its_next_connection_too() -> None:
-    app, gate = app_with_slow_handler()
-    async with app:
-        peer = Peer(app).connect()
-        peer.read()
-        for i in range(4):
-            peer.send("slow", i)
-        peer.connect()
-        assert peer.link.reading is False
-        gate.set()
-        await until(lambda: peer.link.reading)
-
-
-async def test_one_reason_gone_leaves_the_others() -> None:
-    app, gate = app_with_slow_handler()
-    async with app:
-        peer = Peer(app).connect()
-        for i in range(4):
-            peer.send("slow", i)
-        app.manager.flusher.slow(peer.connection)
-        peer.session.send("n")
-        await turn()
-        assert peer.link.reading is False, "what was pending is flushed, the handlers are not"
-        gate.set()
-        await until(lambda: peer.link.reading)
-
-
-async def test_a_client_that_is_not_read_is_not_taken_for_dead() -> None:
-    clock = Clock()
-    app = make_app(
-        {"max_handlers_per_session": 1, "heartbeat_interval": 10.0, "ping_timeout": 2.0}, clock=clock
-    )
-    gate = asyncio.Event()
-
-    @app.handler("slow")
-    async def slow(message: Message) -> None:
-        await gate.wait()
-
-    async with app:
-        peer = Peer(app).connect()
-        for _ in range(3):
-            peer.send("slow")
-        assert peer.link.reading is False
-        for _ in range(5):
-            clock.now += 10
-            app.manager.heartbeat.tick(clock.now)
-        assert peer.link.closed is None
-        gate.set()
-        await until(lambda: peer.link.reading)
-        for seconds in (10, 2, 10, 2):
-            clock.now += seconds
-            app.manager.heartbeat.tick(clock.now)
-        assert peer.link.closed == (4001, "ping_timeout")
-
-
 async def test_a_client_that_asks_and_does_not_read_the_answers_is_not_read() -> None:
     async with make_app() as app:
         peer = Peer(app).connect()
@@ -114,6 +46,21 @@ async def test_a_client_that_asks_and_does_not_read_the_answers_is_not_read() ->
         peer.say("ping", t=1)
         assert peer.link.reading is False
         peer.connection.resume()
+        assert peer.link.reading is True
+
+
+async def test_many_questions_in_one_frame_get_one_late_answer_once_there_is_room() -> None:
+    async with make_app() as app:
+        peer = Peer(app).connect()
+        peer.read()
+        peer.connection.pause()
+        pings = [b'["ping",{"t":%d}]' % t for t in range(1000)]
+        peer.connection.receive(b"\n".join(pings))
+        peer.read()
+        assert [fields for name, fields in peer.controls if name == "pong"] == [{"t": 0}]
+        peer.connection.resume()
+        peer.read()
+        assert [fields for name, fields in peer.controls if name == "pong"] == [{"t": 0}, {"t": 999}]
         assert peer.link.reading is True
 
 

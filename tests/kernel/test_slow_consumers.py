@@ -233,7 +233,7 @@ async def test_who_is_away_holds_up_nobody_who_waits_for_the_others() -> None:
         assert audience.backlog == 0
 
 
-async def test_a_publisher_is_not_read_while_what_it_sent_is_being_flushed() -> None:
+async def test_a_publisher_waits_while_what_it_sent_is_being_flushed() -> None:
     app = make_app({"max_connections": 10_000, "max_greetings": 10_000})
     async with app:
         peers = [Peer(app).connect() for _ in range(5000)]
@@ -241,9 +241,9 @@ async def test_a_publisher_is_not_read_while_what_it_sent_is_being_flushed() -> 
         app.manager.broadcast(Message("n", 1))
         assert app.manager.flusher.crowded
         publisher = peers[0]
-        app.manager.flusher.slow(publisher.connection)
-        assert publisher.link.reading is False
-        await until(lambda: publisher.link.reading)
+        app.manager.flusher.slow(publisher.session)
+        assert publisher.session.unread
+        await until(lambda: not publisher.session.unread)
         assert not any(p.session.outbox for p in peers)
 
 
@@ -254,9 +254,9 @@ async def test_a_slowed_publisher_has_its_turn_though_others_never_stop() -> Non
         await until(lambda: not any(p.session.outbox for p in peers))
         publisher = peers[0]
         app.manager.broadcast(Message("n", 0))
-        app.manager.flusher.slow(publisher.connection)
+        app.manager.flusher.slow(publisher.session)
         turns = 0
-        while not publisher.link.reading:
+        while publisher.session.unread:
             app.manager.broadcast(Message("n", turns))
             await asyncio.sleep(0)
             turns += 1

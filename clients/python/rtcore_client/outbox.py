@@ -46,6 +46,7 @@ class Outbox:
         batch: messages that share a frame at most; 1 when batching was not agreed on.
         max_size: bytes of a message that the server takes; `None` as long as it has not said.
         pace: what the server takes; `None` for as much as comes.
+        held: the server takes no more messages on this link for now; control it does.
         sent, confirmed: messages, ever.
         dropped: messages that were queued and will never be sent, ever: a more urgent one took their place, or the
             client ended.
@@ -58,6 +59,7 @@ class Outbox:
         self.batch = 1
         self.max_size: int | None = None
         self.pace: Pace | None = None
+        self.held = False
         self.sent = 0
         self.confirmed = 0
         self.dropped = 0
@@ -82,7 +84,7 @@ class Outbox:
         if self.link is None:
             return False
         waiting = len(self.first) + len(self.queue)
-        return len(line.window.held) + waiting > line.limit or line.full or self.link.busy
+        return len(line.window.held) + waiting > line.limit or line.full or self.link.busy or self.held
 
     def size(self, message: Message, codec: Codec) -> int:
         """Encode a message and return its bytes, which it remembers.
@@ -165,7 +167,7 @@ class Outbox:
         self._stop_timers()
         line, first, queue = self._line, self.first, self.queue
         before = len(first) + len(queue)
-        while (first or len(queue)) and not line.full:
+        while (first or len(queue)) and not line.full and not self.held:
             link = self.link
             if link is None or link.busy:
                 break

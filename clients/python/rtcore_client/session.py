@@ -119,14 +119,15 @@ class Session:
         self.lost, self.heard = loop.create_future(), loop.time()
         self._acks.begin(welcome)
         self._speak(link, welcome, codec, compressor)
-        self.outbox.resend(link, taken.resend)
         anew = self.began_anew = taken.fresh or welcome.reason in {"reset", "unknown"}
         self.reason = welcome.reason
         if anew:
             self.requests.forget_given_up()
+        self._cancel(self.requests.given_up)  # before the server gets more to do
+        self.outbox.resend(link, taken.resend)
+        if anew:
             self._tell_of_session(welcome)
             self.outbox.begin_anew(taken.unknown)
-        self._cancel(self.requests.given_up)
         if anew or not welcome.rooms:
             self.on_anew()
         if taken.missed and anew:
@@ -282,6 +283,9 @@ class Session:
             self.control("pong", {"t": fields["t"]} if "t" in fields else {})
         elif name == "pong":
             self.on_pong(fields.get("t"))
+        elif name == "flow":
+            self.outbox.held = fields.get("active") is False
+            self.outbox.flush()
         elif name == "close":
             raise LinkLost.by_server(fields)
         elif name == "move":
@@ -317,7 +321,7 @@ class Session:
                 timeout=welcome.timeout,
             )
         )
-        self.outbox.link, self.outbox.batch = link, batch
+        self.outbox.link, self.outbox.batch, self.outbox.held = link, batch, False
         self.outbox.max_size = self._limit("max_message_size")
         self._keep_pace(welcome)
 

@@ -35,6 +35,8 @@ export class Outbox {
   /** Messages, ever. */
   sent = 0;
   confirmed = 0;
+  /** The server takes no more messages on this link for now; control it does. */
+  held = false;
   private _link: Link | undefined;
   declare private _batch: number;
   private _maxSize = UNLIMITED;
@@ -111,7 +113,7 @@ export class Outbox {
   flush(): void {
     this._stopTimers();
     const { _line: line, queue } = this;
-    while (this._link && !this._link.busy) {
+    while (this._link && !this._link.busy && !this.held) {
       const place = line.window.sent;
       const items: Data[] = [];
       for (let size = 0; queue.length && !line.full && size < SLICE && !this._mustWait(); ) {
@@ -155,6 +157,7 @@ export class Outbox {
     const rate = welcome.limits.rate_per_second || UNLIMITED;
     const burst = welcome.limits.burst || rate;
     this._link = link;
+    this.held = false;
     this._batch = batch;
     this._maxSize = maxSize;
     // A session that goes on has spent what it has spent.

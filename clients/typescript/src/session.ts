@@ -99,12 +99,11 @@ export class Session {
     this._acks.begin(welcome);
     link.speak(speech);
     this.outbox.arrived(taken.confirmed);
-    this.outbox.begin(link, welcome, speech, taken.resend);
-    if (taken.anew) {
-      this.requests.givenUp.clear();
-      this.outbox.beginAnew(taken.unknown);
-    }
+    if (taken.anew) this.requests.givenUp.clear();
+    // Before the server gets more to do.
     this._cancel([...this.requests.givenUp.values()]);
+    this.outbox.begin(link, welcome, speech, taken.resend);
+    if (taken.anew) this.outbox.beginAnew(taken.unknown);
     if (taken.anew || !welcome.rooms) this._listener.anew();
     const { missed: n } = taken;
     const { reason = "overflow" } = welcome;
@@ -214,7 +213,10 @@ export class Session {
       this.outbox.flush();
     } else if (name === "ping") this.control("pong", "t" in fields ? { t: fields.t } : {});
     else if (name === "pong") this.heartbeat.pong(fields.t);
-    else if (name === "close") throw LinkLost.byServer(fields);
+    else if (name === "flow") {
+      this.outbox.held = fields.active === false;
+      this.outbox.flush();
+    } else if (name === "close") throw LinkLost.byServer(fields);
     else if (name === "move") this._listener.move((Number(fields.within) || 0) * 1000);
     else if (name === "error") this._events.emit("error", RequestError.parse(fields));
   }

@@ -1,7 +1,7 @@
 """A gate before POSTs: what `Link.pause_reading` means to a transport whose way up is `POST /rt/send`.
 
-Rule: a POST that may not be taken yet is not answered yet, so that its client feels the backpressure. Its messages are
-not counted meanwhile; a client that gives up and sends them again loses nothing.
+Rule: a POST of whose messages none may be taken yet is not answered yet, so that its client feels the backpressure; but
+soon, since what it says next waits for that answer. Its messages are not counted meanwhile, its control is taken.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from rtcore.errors import Rejected
 
 #: POSTs of one connection that wait. A client sends one after the other, so that two is plenty.
 WAITING_MAX: Final = 2
-#: Seconds that one waits, before its client is asked to come again: less than the patience of proxies.
-PATIENCE: Final = 25.0
+#: Seconds that one waits, before it is answered with what was taken: what its client says next may be a `cancel`.
+PATIENCE: Final = 1.0
 
 
 class Gate:
@@ -43,26 +43,25 @@ class Gate:
             if not one.done():
                 one.set_result(None)
 
-    async def wait(self) -> None:
-        """Wait until the gate is open.
+    async def wait(self, patience: float = PATIENCE) -> None:
+        """Wait until the gate is open, or for so many seconds.
 
         Raises:
-            Rejected: `too_many_requests`; others wait already, or it took too long.
+            Rejected: `too_many_requests`; others wait already.
         """
-        while self._closed:
-            if len(self._waiting) >= WAITING_MAX:
-                raise Rejected(
-                    "too_many_requests", f"{WAITING_MAX} POSTs of this session wait already", retry_after=1.0
-                )
-            one = asyncio.get_running_loop().create_future()
-            self._waiting.append(one)
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await one
-            except TimeoutError:
-                raise Rejected(
-                    "too_many_requests", "the session's handlers are busy", retry_after=1.0
-                ) from None
-            finally:
-                if one in self._waiting:
-                    self._waiting.remove(one)
+        if not self._closed:
+            return
+        if len(self._waiting) >= WAITING_MAX:
+            raise Rejected(
+                "too_many_requests", f"{WAITING_MAX} POSTs of this session wait already", retry_after=PATIENCE
+            )
+        one = asyncio.get_running_loop().create_future()
+        self._waiting.append(one)
+        try:
+            async with asyncio.timeout(patience):
+                await one
+        except TimeoutError:
+            return
+        finally:
+            if one in self._waiting:
+                self._waiting.remove(one)

@@ -17,7 +17,7 @@ from rtcore.wire.errors import BadControlError, WireError
 from rtcore.wire.format import unpack
 from rtcore_http.answers import Answer, headers_of, status_of
 from rtcore_http.body import SLACK, read_body
-from rtcore_http.gate import Gate
+from rtcore_http.gate import PATIENCE, Gate
 from rtcore_http.handshake import check_origin
 from rtcore_http.keys import APP, CODEC
 
@@ -78,12 +78,14 @@ class Post:
             raise Rejected("bad_control", f"send: `from`: expected a count from 0, given {start!r:.40}")
         self._fields, self._start, self._size = control.fields, start, len(body)
         self._codec, self._manager = codec, app.manager
+        self._has_waited = False
 
     def take(self) -> Answer | Gate:
-        """Take its messages for the session that it names.
+        """Take what it says: control in any case, and as many messages as the session has room for.
 
         Returns:
-            The answer; or, while the kernel does not want to read that client, the gate to wait at before trying again.
+            The answer, which says how many that were; or, while none is taken, the gate to wait at before trying again,
+            once.
 
         Raises:
             Rejected: there is no such session here, or it cannot take them.
@@ -94,17 +96,28 @@ class Post:
             return _frame(self._codec, "ack", {"n": self._manager.take_goodbye(self._fields, farewell)})
         connection = self._manager.find(self._fields)
         gate = getattr(connection.link, "gate", None)
-        if isinstance(gate, Gate) and gate.closed:
-            return gate
-        return _frame(self._codec, "ack", connection.receive_from(self._start, self._items, size=self._size))
+        shut = gate if isinstance(gate, Gate) and gate.closed else None
+        ack = connection.receive_from(self._start, self._items, size=self._size)
+        if shut is not None and not self._has_waited:
+            self._size = 0
+            self._items = [item for item in self._items if not _is_control(item)]
+            if self._items and ack["n"] < self._start + len(self._items):
+                return shut
+        return _frame(self._codec, "ack", ack)
 
     async def taken(self, gate: Gate) -> Answer:
-        """Take them, after the gate. The session may have moved meanwhile."""
-        found: Answer | Gate = gate
-        while isinstance(found, Gate):
-            await found.wait()
-            found = self.take()
+        """Take the rest, after the gate. The session may have moved meanwhile."""
+        # Its client's pong comes behind it.
+        await gate.wait(min(PATIENCE, self._manager.options.ping_timeout / 4))
+        self._has_waited = True
+        found = self.take()
+        assert not isinstance(found, Gate)  # noqa: S101 - it has waited
         return found
+
+
+def _is_control(item: Item) -> bool:
+    """Say whether an item is neither a message nor a part of one."""
+    return isinstance(item, Control) and item.name != "part"
 
 
 def frame_of(body: bytes, codec: Codec, app: App, *, first: str) -> tuple[Control, Sequence[Item]]:

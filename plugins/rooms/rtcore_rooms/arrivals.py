@@ -2,8 +2,8 @@
 
 Rule: it happens in the order in which it was asked for. A client may ask to join and publish in one breath, and leave
 before the join is answered. To join takes a while (somebody is asked, a broker subscribes); what follows waits for
-that: a leave ends what the join has made, and a message is published, or refused, as its place says. Whoever sends much
-of it is not read.
+that: a leave ends what the join has made, and a message is published, or refused, as its place says. What its sender
+sends beyond that is held by its session.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from rtcore.connection import Unread
-from rtcore.errors import Rejected
 
 if TYPE_CHECKING:
     from rtcore.session import Session
@@ -24,9 +23,8 @@ if TYPE_CHECKING:
 
     Published = Position | Awaitable[Position | None] | None
 
-#: Messages after which their sender is not read, and how many what it has read already may bring.
+#: Messages after which their sender's session holds what follows.
 PAUSE: Final = 16
-HELD_MAX: Final = 1024
 
 
 class _Mark:
@@ -108,16 +106,8 @@ class Arrivals:
         return (session, room) in self._held
 
     def hold(self, session: Session, room: str, message: Message) -> Awaitable[Position | None] | None:
-        """Let a message wait; return what becomes of it, if its sender asked for that.
-
-        Raises:
-            Rejected: `too_many_requests`.
-        """
+        """Let a message wait; return what becomes of it, if its sender asked for that."""
         held = self._held[session, room]
-        if held.messages >= HELD_MAX:
-            raise Rejected(
-                "too_many_requests", f"{held.messages} messages wait for the session to be in the room"
-            )
         future: asyncio.Future[Published] | None = None
         if message.id is not None:
             future = asyncio.get_running_loop().create_future()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rtcore_rooms.arrivals import HELD_MAX, PAUSE
+from rtcore_rooms.arrivals import PAUSE
 
 from rtcore.errors import Rejected
 from rtcore.hooks import hookimpl
@@ -116,18 +116,27 @@ async def test_a_join_that_is_forgotten_before_it_begins_holds_nothing_up(house)
         assert not h.rooms.arrivals.holds(session, "r")
 
 
-async def test_who_sends_much_on_its_way_is_not_read_and_what_it_sent_ends_with_its_session(house):
-    porter = Porter()
+async def test_who_sends_much_on_its_way_is_held_and_what_it_sent_ends_with_its_session(house):
+    porter, many = Porter(), 1100
     async with house(plugins=[porter]) as h:
         ann = await h.client()
         session = h.session(ann)
-        await ann.send_all(wish("r"), *[Message("say", n, room="r") for n in range(HELD_MAX + 1)])
+        await ann.send_all(wish("r"), *[Message("say", n, room="r") for n in range(many)])
         await until(lambda: session.unread)
-        refused = await ann.receive()
-        assert (refused.payload["code"], refused.payload["n"]) == ("too_many_requests", HELD_MAX + 2)
         session.close()
         await until(lambda: not len(h.rooms.arrivals))
-        assert h.app.manager.get_metrics().drops["expired_session"] == HELD_MAX
+        assert h.app.manager.get_metrics().drops["expired_session"] == many
+
+
+async def test_what_it_sent_beyond_is_published_in_its_order_and_none_is_refused(house):
+    porter, many = Porter(), 1100
+    async with house(plugins=[porter]) as h:
+        ann = await h.client()
+        await ann.send_all(wish("r", "1"), *[Message("say", n, room="r") for n in range(many)])
+        await until(lambda: h.session(ann).unread)
+        porter.open("r")
+        said = [await ann.receive() for _ in range(many + 1)]
+        assert [m.payload for m in said if m.type == "say"] == list(range(many))
 
 
 async def test_it_is_read_again_when_it_is_in(house):
