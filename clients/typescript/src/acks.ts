@@ -37,10 +37,8 @@ export class Acks {
 
   /** A frame of `size` bytes came. */
   due(size: number): void {
-    const { received, parts } = this._session.line;
-    if (received === this._acked && parts?.place?.at === this._part?.at) return;
     this._bytes += size;
-    if (received - this._acked >= this._every || this._bytes >= BYTES) this._write();
+    if (this._session.line.received - this._acked >= this._every || this._bytes >= BYTES) this._write();
     else this._timer ??= later(AFTER, () => this._write());
   }
 

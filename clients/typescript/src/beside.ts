@@ -13,11 +13,8 @@ export let more: typeof import("./more.js") | undefined;
 
 /** Fetch it. Resolves when it is here, or after a moment. */
 export async function loadMore(): Promise<void> {
-  if (!more) await atMost(MOMENT, fetchMore());
-}
-
-/** Fetch it. Rejects if it cannot be had. */
-export async function fetchMore(): Promise<NonNullable<typeof more>> {
-  more ??= await import("./more.js");
-  return more;
+  const fetch = async () => {
+    more = await import("./more.js");
+  };
+  if (!more) await atMost(MOMENT, fetch());
 }

@@ -7,11 +7,9 @@ import type { ConnectionInfo } from "./info.js";
 import { type ClientOptions, type ConnectionType, type Settings, settle } from "./options.js";
 import { ANSWERED, CONFIRMED, DEPARTED, Outgoing, type OutgoingOptions } from "./outgoing.js";
 import { ConnectionQualityDetector } from "./quality.js";
-import type { Keeper } from "./resume.js";
 import { type Joined, type JoinOptions, Rooms } from "./rooms.js";
 import { dispatch } from "./sender.js";
 import { Session } from "./session.js";
-import { pageStore } from "./store.js";
 import { MessageStream } from "./stream.js";
 import { Subscriptions } from "./subscriptions.js";
 import { atMost } from "./timers.js";
@@ -325,22 +323,14 @@ export class RealtimeClient<M extends object = AnyMessages> {
     this._subscriptions.isMuted = false;
     if (this._deaf) return;
     const deaf = (this._deaf = () => {});
-    const { resume, base } = this._settings;
-    const store = resume === true ? pageStore("sessionStorage") : resume;
-    let keeper: Keeper | undefined;
-    try {
-      if (store) {
-        const { Keeper } = await import("./resume.js");
-        keeper = new Keeper(store, `rtcore:session:${base}`, this._session.line);
-        keeper.unpark();
-      }
-    } catch {
-      // Its code cannot be had: the session is this page's alone.
-    }
-    // What a page hears is advice: nothing waits for the code that listens.
-    import("./page.js").then(({ listen }) => {
-      if (this._deaf === deaf) this._deaf = listen(this, this._session, keeper);
-    }, deaf);
+    const here = () => this._deaf === deaf;
+    const listening = import("./page.js")
+      .then(({ listen }) => listen(this, this._session, this._settings, here))
+      .then((deafen) => {
+        if (here()) this._deaf = deafen;
+      }, deaf);
+    // What a page hears is advice: nothing waits for the code that listens, but who takes up what the last page left.
+    if (this._settings.resume) await listening;
   }
 
   private async _end(): Promise<void> {

@@ -53,8 +53,8 @@ export class Outgoing extends Message {
   check(): void {
     const field = odd(this as unknown as Record<string, unknown>);
     if (!field) return;
-    const text = `text of ${field === "type" ? "1 to 128" : "up to 256"} characters, none of them half`;
-    const expected = { priority: PRIORITIES.join(", "), version: "a whole number" }[field] ?? text;
+    const text = `text of 1 to ${field === "type" ? 128 : 256} characters, none of them half`;
+    const expected = { priority: PRIORITIES, version: "a whole number" }[field] ?? text;
     throw unexpected(field, expected, JSON.stringify(this[field as keyof this])?.slice(0, 200));
   }
 

@@ -5,17 +5,37 @@
  */
 
 import { LinkLost, type RealtimeClient } from "./core.js";
+import type { Settings } from "./options.js";
 import type { Keeper } from "./resume.js";
 import type { Session } from "./session.js";
+import { pageStore } from "./store.js";
 
 type Page = Pick<RealtimeClient, "probe" | "pause" | "resume">;
 
 /**
- * Listen; return how to end that.
+ * Take up what the page before has left, and listen; return how to end that.
  *
- * @param keeper where the session waits for the next page; without one it ends with the page.
+ * @param isHere the client still is: it may have been closed while code was loaded.
  */
-export function listen(client: Page, session: Session, keeper: Keeper | undefined): () => void {
+export async function listen(
+  client: Page,
+  session: Session,
+  { resume, base }: Settings,
+  isHere: () => boolean,
+): Promise<() => void> {
+  const store = resume === true ? pageStore("sessionStorage") : resume;
+  // Where the session waits for the next page; without that it ends with this one.
+  let keeper: Keeper | undefined;
+  try {
+    if (store) {
+      const { Keeper } = await import("./resume.js");
+      keeper = new Keeper(store, `rtcore:session:${base}`, session.line);
+      keeper.unpark();
+    }
+  } catch {
+    // Its code cannot be had: the session is this page's alone.
+  }
+  if (!isHere()) return () => {};
   let gone = false;
   /** The network is another one, or the page is shown: an attempt that waits is worth making, a link worth probing. */
   const awake = () => client.probe();

@@ -13,7 +13,8 @@ const TIMEOUT = 5000;
 
 /** What a heartbeat sees of a session. */
 class FakeSession {
-  link: object | undefined = {};
+  link: { underway?: number } | undefined = {};
+  readonly line = { window: { held: [] as unknown[] }, parts: undefined as { place?: object } | undefined };
   heard = 0;
   readonly pings: unknown[] = [];
   readonly ends: LinkLost[] = [];
@@ -147,6 +148,49 @@ describe("a link that is silent", () => {
     vi.advanceTimersByTime(INTERVAL);
     vi.advanceTimersByTime(TIMEOUT);
     expect(session.ends).toEqual([]);
+  });
+});
+
+describe("patience", () => {
+  /** Milliseconds that a link lives which says nothing at all. */
+  function life(): number {
+    session.link = {};
+    const { length } = session.ends;
+    heartbeat.start(INTERVAL, TIMEOUT);
+    let lived = 0;
+    for (; session.ends.length === length; lived += 100) vi.advanceTimersByTime(100);
+    return lived;
+  }
+
+  it.each([
+    ["messages that were sent", () => session.line.window.held.push({})],
+    ["a message that comes in parts", () => (session.line.parts = { place: { of: "x", at: 1 } })],
+  ])("doubles with each link that dies with %s under way, up to eight times", (_, underway) => {
+    underway();
+    expect([1, 2, 3, 4, 5].map(life)).toEqual([1, 2, 4, 8, 8].map((times) => times * 2 * TIMEOUT));
+  });
+
+  it("is the usual one after a link that died with nothing under way, and once something has come", () => {
+    expect([life(), life()]).toEqual([2 * TIMEOUT, 2 * TIMEOUT]);
+    session.line.window.held.push({});
+    expect([life(), life()]).toEqual([2 * TIMEOUT, 4 * TIMEOUT]);
+    session.link = {};
+    heartbeat.start(INTERVAL, TIMEOUT);
+    answer(100);
+    vi.advanceTimersByTime(4 * TIMEOUT);
+    expect(life()).toBe(2 * TIMEOUT);
+  });
+
+  it("is longer for a ping that waits behind an upload, as long as that takes at 16 KiB a second", () => {
+    session.link = { underway: 64 * 1024 };
+    heartbeat.start(INTERVAL, TIMEOUT);
+    vi.advanceTimersByTime(TIMEOUT + 4095);
+    expect(session.pings).toHaveLength(1);
+    session.link.underway = 0;
+    vi.advanceTimersByTime(1);
+    expect(session.pings).toHaveLength(2);
+    vi.advanceTimersByTime(TIMEOUT);
+    expect(session.ends).toHaveLength(1);
   });
 });
 

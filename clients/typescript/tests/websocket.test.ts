@@ -3,8 +3,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { cbor } from "../src/cbor.js";
 import type { ClientOptions } from "../src/index.js";
-import { batches, type Context, LinkLost } from "../src/transports/link.js";
+import { type Context, LinkLost } from "../src/transports/link.js";
 import { WebSocketLink } from "../src/transports/websocket.js";
+import { batches } from "../src/wire/batches.js";
 import { type Codec, JSON_CODEC } from "../src/wire/format.js";
 import { FakeNetwork } from "./support/fake.js";
 import { settings } from "./support/link.js";

@@ -11,7 +11,7 @@ import { NetworkError, type RealtimeError, Refused, said } from "../errors.js";
 import type { ConnectionType, Settings } from "../options.js";
 import type { Outbox } from "../outbox.js";
 import type { Outgoing } from "../outgoing.js";
-import { type Codec, type Data, sizeOf, WireError } from "../wire/format.js";
+import { type Codec, type Data, WireError } from "../wire/format.js";
 import type { ClientLine } from "../wire/line.js";
 import type { Piece } from "../wire/parts.js";
 
@@ -95,6 +95,8 @@ export interface Link {
   readonly codec: Codec;
   /** The transport says by itself what was received, so that no acks are needed. */
   readonly confirms: boolean;
+  /** Bytes of an upload that is under way, behind which a ping waits. */
+  readonly underway?: number;
   /** More waits here than should: `send` nothing until `drained` was called. */
   readonly busy: boolean;
   /** Connect and say hello. `hello` is called when it can be said at once: it holds counts. It may wait for code. */
@@ -109,22 +111,4 @@ export interface Link {
   flush(): Promise<void>;
   /** End it, with a last control item that should still leave, if any: also from a page that goes. Resolves when it has. */
   close(last?: Data): Promise<void> | void;
-}
-
-/** Cut items into frames of at most `most` items and, where an item is not larger itself, `maxSize` bytes. */
-export function batches(items: readonly Data[], most: number, maxSize: number): Data[][] {
-  const made: Data[][] = [];
-  let left = 0;
-  for (const item of items) {
-    const last = made.at(-1);
-    // A single item needs no measuring.
-    const size = most > 1 ? sizeOf(item) + 1 : 0;
-    if (last && last.length < most && size <= left) last.push(item);
-    else {
-      made.push([item]);
-      left = maxSize + 1;
-    }
-    left -= size;
-  }
-  return made;
 }

@@ -17,6 +17,10 @@ export abstract class PostingLink implements Link {
     public codec: Codec,
   ) {}
 
+  get underway(): number {
+    return this._upstream?.underway ?? 0;
+  }
+
   get busy(): boolean {
     return this._upstream?.busy ?? true;
   }

@@ -59,6 +59,8 @@ export class Upstream {
   private _doubt: 0 | 1 | 2 = 0;
   /** The last one. */
   private _blocked: LinkLost | undefined;
+  /** Bytes of the POST that is under way. */
+  underway = 0;
   private _running = false;
   private _idle = new Deferred<void>();
 
@@ -142,6 +144,7 @@ export class Upstream {
     const ask = async (signal: AbortSignal): Promise<Data> => {
       controls.push(...this._controls.splice(0));
       pieces = this._pick();
+      this.underway = weight(pieces);
       begun = now();
       const items = pieces.map((piece) => piece.item?.(this._codec) ?? piece.data);
       const body = this._codec.join([this._head(this._first), ...controls, ...items]);
@@ -153,7 +156,7 @@ export class Upstream {
         throw error;
       }
     };
-    const once = (signal: AbortSignal) => limited(ask, patience, signal);
+    const once = (signal: AbortSignal) => limited(ask, patience, signal).finally(() => (this.underway = 0));
     let answer: Data;
     try {
       answer = await persist(once, patience, this._abort.signal, settings.random);

@@ -1,10 +1,11 @@
 /** WebSocket: one frame is one WebSocket message, text for text codecs, binary for anything else. */
 
+import { more } from "../beside.js";
 import type { WebSocketLike } from "../options.js";
 import { atMost, later } from "../timers.js";
 import { type Codec, type Data, JSON_CODEC } from "../wire/format.js";
 import type { Piece } from "../wire/parts.js";
-import { asLost, batches, type Context, type Link, LinkLost, type Speech } from "./link.js";
+import { asLost, type Context, type Link, LinkLost, type Speech } from "./link.js";
 
 /** Bytes that may wait in the socket. Small: what waits there can no longer be overtaken. */
 const HIGH_WATER = 64 * 1024;
@@ -82,7 +83,7 @@ export class WebSocketLink implements Link {
   send(pieces: readonly Piece[]): void {
     const { batch, maxSize, codec } = this._speech as Speech;
     const items = pieces.map((piece) => piece.item?.(codec) ?? piece.data);
-    for (const some of batches(items, batch, maxSize))
+    for (const some of (batch > 1 && more?.batches(items, batch, maxSize)) || items.map((item) => [item]))
       this.control(some.length > 1 ? codec.join(some) : (some[0] as Data));
   }
 

@@ -1,12 +1,12 @@
 /** A network without bytes: sockets whose other end is the test, and a client on them. For fake timers. */
 
 import { vi } from "vitest";
-import { fetchMore } from "../../src/beside.js";
+import { loadMore } from "../../src/beside.js";
 import type { AnyMessages, ClientOptions, WebSocketConstructor, WebSocketLike } from "../../src/index.js";
 import { RealtimeClient } from "../../src/index.js";
 
 // A hello waits for it a moment, by a clock that is not faked.
-await fetchMore();
+await loadMore();
 
 export type Fields = Record<string, unknown>;
 /** A control item, or the fields of a message. */
