@@ -358,3 +358,29 @@ async def test_one_that_asks_by_post_and_does_not_read_its_stream_is_not_answere
         await reader.read(1_000_000)
     assert sorted(task.result() for task in posting) == [200, 200, 429, 429, 429]
     writer.close()
+
+
+async def test_a_long_replay_waits_in_the_kernel_until_the_stream_is_open_and_takes_it(
+    serve: Any, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rtcore_sse.link import StreamLink
+
+    early: list[int] = []
+    original = StreamLink.open
+
+    def open_(self: StreamLink, *args: Any, **fields: Any) -> None:
+        early.append(sum(map(len, self._early)))
+        original(self, *args, **fields)
+
+    monkeypatch.setattr(StreamLink, "open", open_)
+    app, url = await serve(message_buffer_size=1000, message_buffer_bytes=100_000_000)
+    client = await attached(http, url)
+    await client.cut()
+    await until(lambda: only(app).connection is None)
+    for n in range(800):
+        app.manager.broadcast(Message("bulk", {"n": n, "text": "x" * 5000}))
+    await client.attach(FetchStream(http, url))
+    got = [(await client.receive()).payload["n"] for _ in range(800)]
+    assert got == list(range(800))
+    assert early[-1] < 200_000, "four megabytes were put into the connection at once"
+    await client.cut()
