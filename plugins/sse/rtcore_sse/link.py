@@ -32,6 +32,7 @@ class StreamLink:
     Args:
         framing: chunked or not, as the response will be.
         flush_padding: bytes of comment after each write.
+        high_water: bytes that may wait here before the response has begun; then the kernel keeps the rest.
 
     Attributes:
         connection: the kernel's end; set once, right after the kernel has made it.
@@ -42,13 +43,13 @@ class StreamLink:
     """
 
     __slots__ = (
-        "_early", "_ended", "_events", "_filler", "_loop", "_opening", "_transport", "_wrote", "connection",
-        "framing", "gate", "number", "refusal",
+        "_early", "_ended", "_events", "_filler", "_high_water", "_loop", "_opening", "_size", "_transport", "_wrote",
+        "connection", "framing", "gate", "number", "refusal",
     )  # fmt: skip
 
     confirms = True
 
-    def __init__(self, framing: EventFraming, *, flush_padding: int = 0) -> None:
+    def __init__(self, framing: EventFraming, *, flush_padding: int = 0, high_water: int = 32_768) -> None:
         loop = self._loop = asyncio.get_running_loop()
         self.framing: Framing = framing
         self._events = framing
@@ -58,6 +59,8 @@ class StreamLink:
         self.refusal: Rejected | None = None
         self._filler = framing.wrap(padding(flush_padding))
         self._early: list[bytes] = []
+        self._size = 0
+        self._high_water = high_water
         self._opening: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
         self._transport: asyncio.Transport | None = None
@@ -70,7 +73,10 @@ class StreamLink:
         if transport is None:
             if self.number is None and not self._ended.done():
                 self._early.append(data)
+                self._size += len(data)
                 self._decided()
+                if self._size > self._high_water:
+                    self.pause()
         elif self.number is None:
             self._wrote = True
             if self._filler:
@@ -126,7 +132,7 @@ class StreamLink:
     def open(self, transport: asyncio.Transport, *, padding_size: int) -> None:
         """The head of the response is out: write to this transport from now on.
 
-        The kernel writes welcome and replays in one turn, so what waited here is what the session's count says.
+        What waited here is the welcome and the first of a replay; if it was much, the kernel has kept the rest.
         """
         if self._ended.done():
             return
@@ -135,6 +141,8 @@ class StreamLink:
         transport.write(b"".join([self._events.wrap(padding(padding_size)), *early, self._filler]))
         if self.number is not None:
             self._finish()
+        elif self._size > self._high_water and transport.get_write_buffer_size() <= self._high_water:
+            self.resume()  # else the socket says so, once it has drained
 
     async def ended(self) -> None:
         """Wait until the kernel has closed the stream or the peer is gone."""

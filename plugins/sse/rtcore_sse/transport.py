@@ -81,7 +81,8 @@ class SseTransport:
             )
         frame = await read_body(request, min(HELLO_MAX, self._app.options.max_message_size))
         framing = CHUNKED if request.version >= HttpVersion11 else UNCHUNKED
-        link = StreamLink(framing, flush_padding=self.settings.flush_padding)
+        settings = self.settings
+        link = StreamLink(framing, flush_padding=settings.flush_padding, high_water=settings.high_water)
         return await self.stream(request, handshake, link, lambda connection: connection.receive(frame))
 
     # -- a stream -------------------------------------------------------------------------------------------
